@@ -1,0 +1,1 @@
+"""What puts a failed check right: one file each, named for its check."""

@@ -1,0 +1,1 @@
+"""gkprep: checks and prepares nodes for GlusterFS on Kubernetes."""

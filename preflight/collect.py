@@ -1,0 +1,185 @@
+"""Many probes -> one script -> one reply -> Facts. The only reader of a node.
+
+All probes of a node travel as one POSIX script to one `sh -s` (design: one round trip). Each runs
+as `timeout -s KILL N sh -c COMMAND </dev/null`; between them the script prints a random mark on
+standard output *and* standard error, with the exit status, so that a missing tool, a syntax error,
+a hang or a command that reads standard input spoils only its own answer, and any bytes survive.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import secrets
+import shlex
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from preflight.errors import PluginError, TransportError, Unknown
+from preflight.model import Facts, Limits, Node, Output, Probe
+from preflight.transport import Shell
+
+# Both spellings of "out of time": coreutils' own, and 128 + SIGKILL of the shell that reports it.
+TIMED_OUT = frozenset({124, 137})
+
+_HEAD = """\
+LC_ALL=C LANG=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+export LC_ALL LANG PATH
+mark() { printf '\\n%s %s\\n' MARK "$1"; printf '\\n%s %s\\n' MARK "$1" >&2; }
+mark 'start 0'
+"""
+
+
+def collect(
+    node: Node, probes: Iterable[Probe[object]], shell: Shell, limits: Limits
+) -> Facts:
+    """Ask `node` everything at once; what it does not answer is in the facts as `Unknown`.
+
+    Never raises for what a node does or fails to do.
+    """
+    started = time.monotonic()
+    wanted = unite(probes)
+    values: dict[str, object] = {}
+    if shell.local:
+        values.update(_ask_twins(wanted))
+    remote = [probe for probe in wanted if probe.name not in values]
+    mark = secrets.token_hex(16)
+    lost = None
+    if remote:
+        try:
+            output = shell.run(script(remote, mark, limits), limits)
+        except TransportError as exc:
+            lost = str(exc)
+        else:
+            values.update(read_reply(remote, mark, output, limits))
+            lost = _lost(remote, values, output)
+    return Facts(node, values, lost, time.monotonic() - started)
+
+
+def collect_fleet(
+    asks: Mapping[str, Callable[[], Facts]], *, parallel: int, on_done: Callable[[Facts], None]
+) -> dict[str, Facts]:
+    """Run every node's question, at most `parallel` side by side; facts in the order of `asks`.
+
+    The workers are daemon threads, so an interrupt ends gkprep at once, whatever a node does.
+    `on_done` is called in the calling thread as each node is done.
+    """
+    todo: queue.SimpleQueue[tuple[str, Callable[[], Facts]]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[str, Facts | BaseException]] = queue.SimpleQueue()
+    for item in asks.items():
+        todo.put(item)
+    for _ in range(min(parallel, len(asks))):
+        threading.Thread(target=_work, args=(todo, done), daemon=True).start()
+    results: dict[str, Facts] = {}
+    while len(results) < len(asks):
+        name, outcome = done.get()
+        if isinstance(outcome, BaseException):
+            raise outcome
+        results[name] = outcome
+        on_done(outcome)
+    return {name: results[name] for name in asks}
+
+
+def _work(
+    todo: queue.SimpleQueue[tuple[str, Callable[[], Facts]]],
+    done: queue.SimpleQueue[tuple[str, Facts | BaseException]],
+) -> None:
+    while True:
+        try:
+            name, ask = todo.get_nowait()
+        except queue.Empty:
+            return
+        try:
+            done.put((name, ask()))
+        except BaseException as exc:  # noqa: BLE001 - raised again in the thread that waits
+            done.put((name, exc))
+
+
+def unite(probes: Iterable[Probe[object]]) -> list[Probe[object]]:
+    """Each probe once, in order of first mention; raises PluginError where two share a name."""
+    by_name: dict[str, Probe[object]] = {}
+    for probe in probes:
+        known = by_name.setdefault(probe.name, probe)
+        if known != probe:
+            raise PluginError(f"two different probes are called {probe.name}")
+    return list(by_name.values())
+
+
+def script(probes: Sequence[Probe[object]], mark: str, limits: Limits) -> str:
+    """Build the one script that asks all of `probes`, with `mark` between their answers."""
+    lines = [_HEAD.replace("MARK", mark)]
+    for number, probe in enumerate(probes):
+        command = f"timeout -s KILL {limits.probe:g} sh -c {shlex.quote(probe.command)} </dev/null"
+        lines.append(f'{command}\nmark "{number} $?"\n')
+    return "".join(lines)
+
+
+def read_reply(
+    probes: Sequence[Probe[object]], mark: str, output: Output, limits: Limits
+) -> dict[str, object]:
+    """Parse what came back; a probe without a whole answer is left out of the result."""
+    out, err = _segments(output.out, mark), _segments(output.err, mark)
+    values: dict[str, object] = {}
+    for number, probe in enumerate(probes):
+        if number not in out:
+            continue
+        rc, text = out[number]
+        _, complaint = err.get(number, (rc, b""))
+        values[probe.name] = _value(probe, rc, _text(text), _text(complaint), limits)
+    return values
+
+
+def _segments(stream: bytes, mark: str) -> dict[int, tuple[int, bytes]]:
+    """Cut one stream at the marks: probe number -> (exit status, what it printed)."""
+    pattern = re.compile(rb"\n%s (start|\d+) (\d+)\n" % mark.encode())
+    segments: dict[int, tuple[int, bytes]] = {}
+    begin = 0
+    for match in pattern.finditer(stream):
+        if match[1] != b"start":
+            segments[int(match[1])] = (int(match[2]), stream[begin : match.start()])
+        begin = match.end()
+    return segments
+
+
+def _value(probe: Probe[object], rc: int, text: str, complaint: str, limits: Limits) -> object:
+    if rc in TIMED_OUT and rc not in probe.rcs:
+        return Unknown(f"{probe.name}: no answer within {limits.probe:g} s")
+    if rc not in probe.rcs:
+        last = complaint.strip().rsplit("\n", 1)[-1] or "no message"
+        return Unknown(f"{probe.name}: exit {rc}: {last}")
+    try:
+        return probe.parse(text)
+    except Unknown as exc:
+        return Unknown(f"{probe.name}: {exc}")
+    except Exception as exc:  # noqa: BLE001 - whatever a parser trips over, the fact is not known
+        return Unknown(f"{probe.name}: the answer could not be read: {type(exc).__name__}: {exc}")
+
+
+def _ask_twins(probes: Sequence[Probe[object]]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for probe in probes:
+        if probe.local is None:
+            continue
+        try:
+            answer = probe.local()
+        except Exception as exc:  # noqa: BLE001 - as with a parser: the fact is not known
+            answer = Unknown(f"{probe.name}: {type(exc).__name__}: {exc}")
+        if answer is not None:
+            values[probe.name] = answer
+    return values
+
+
+def _lost(probes: Sequence[Probe[object]], values: Mapping[str, object], output: Output) -> str | None:
+    """Why some answers are missing, None when all are there."""
+    if all(probe.name in values for probe in probes):
+        return None
+    if output.lost:
+        return output.lost
+    last = _text(output.err).strip().rsplit("\n", 1)[-1] or _text(output.out).strip().rsplit("\n", 1)[-1]
+    return f"the shell ended with exit {output.rc}: {last or 'no message'}"
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

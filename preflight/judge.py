@@ -1,0 +1,72 @@
+"""Checks x facts -> findings -> verdict. Pure functions.
+
+This is the only place where "could not find out" becomes an ERROR finding: an `Unknown` fact, a
+check that breaks, and a check that finds nothing at all are three ways of not knowing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from preflight.errors import Unknown
+from preflight.model import Check, Facts, Finding, FleetCheck, Node, Probe, Status, Verdict
+
+
+def needs(checks: Iterable[Check | FleetCheck], node: Node) -> Iterator[Probe[object]]:
+    """All probes that `checks` want asked of `node`, repeats included."""
+    for check in checks:
+        if isinstance(check, FleetCheck) or node.role in check.roles:
+            yield from check.needs(node)
+
+
+def judge(checks: Sequence[Check | FleetCheck], fleet: Mapping[str, Facts]) -> tuple[Finding, ...]:
+    """Judge every node by every check that is for its role, and the fleet by the rest."""
+    return tuple(finding for check in checks for finding in _judge_one(check, fleet))
+
+
+def _judge_one(check: Check | FleetCheck, fleet: Mapping[str, Facts]) -> Iterator[Finding]:
+    if isinstance(check, FleetCheck):
+        for finding in _attempt("", lambda: check.test(fleet)):
+            yield replace(finding, check=check.id)
+        return
+    for facts in fleet.values():
+        if facts.node.role in check.roles:
+            for finding in _judge_node(check, facts):
+                yield replace(finding, check=check.id, node=facts.node.name)
+
+
+def _judge_node(check: Check, facts: Facts) -> Iterator[Finding]:
+    """One ERROR for a node that gave no answer at all; else the check's parts, each by itself."""
+    if facts.lost and not facts.values:
+        yield Finding("", Status.ERROR, facts.lost)
+        return
+    for subject, test in check.parts(facts.node):
+        yield from _attempt(subject, partial(test, facts))
+
+
+def _attempt(subject: str, test: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """Pass on what `test` finds; end with an ERROR where it cannot find out, breaks or is silent."""
+    silent = True
+    try:
+        for finding in test():
+            silent = False
+            yield finding
+    except Unknown as exc:
+        yield Finding(subject, Status.ERROR, str(exc))
+    except Exception as exc:  # noqa: BLE001 - a check that breaks has found nothing out
+        yield Finding(subject, Status.ERROR, f"the check broke: {type(exc).__name__}: {exc}")
+    else:
+        if silent:
+            yield Finding(subject, Status.ERROR, "the check found nothing, which is no pass")
+
+
+def verdict(findings: Iterable[Finding], *, strict: bool) -> Verdict:
+    """A FAIL blocks, then an ERROR leaves it unknown; `strict` counts WARN as FAIL."""
+    seen = {finding.status for finding in findings}
+    if Status.FAIL in seen or (strict and Status.WARN in seen):
+        return Verdict.BLOCKED
+    if Status.ERROR in seen or not seen:
+        return Verdict.UNKNOWN
+    return Verdict.READY

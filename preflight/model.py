@@ -1,0 +1,278 @@
+"""The nouns: frozen values without I/O, read by every other module.
+
+Data only moves right: inventory -> collect -> judge -> report. Everything that travels on that
+line is defined here, so that each stage is a function from one of these values to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Generic, TypeVar, cast
+
+from preflight.errors import Unknown
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Status(Enum):
+    """What one finding says. ERROR means "could not find out" and never counts as a pass."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    WARN = "warn"
+    FAIL = "fail"
+    SKIP = "skip"
+    ERROR = "error"
+
+
+class Verdict(Enum):
+    """What all findings of a run come to; the exit code follows from it."""
+
+    READY = "ready"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+
+
+class Risk(Enum):
+    """What a fix may cost: nothing, an interruption of service, or data."""
+
+    SAFE = "safe"
+    DISRUPTIVE = "disruptive"
+    DESTRUCTIVE = "destructive"
+
+
+class Role(Enum):
+    """What a node is for: `storage` carries bricks, `client` only mounts volumes."""
+
+    STORAGE = "storage"
+    CLIENT = "client"
+
+
+class Rpcbind(Enum):
+    """Who is to hold port 111: the Gluster pod's own rpcbind (N11) or the host's (N12)."""
+
+    POD = "pod"
+    HOST = "host"
+
+
+@dataclass(frozen=True)
+class PortRange:
+    """Ports `first` to `last`, both included; heketi's bricks listen somewhere in it (N40)."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        """`24007` or `49152-49251`, as firewalls spell it."""
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+    def covers(self, other: PortRange) -> bool:
+        """Whether every port of `other` lies in this range."""
+        return self.first <= other.first and other.last <= self.last
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the inventory's author decided for the whole cluster."""
+
+    single_node: bool = False
+    gluster_block: bool = True
+    rpcbind: Rpcbind = Rpcbind.POD
+    brick_ports: PortRange = PortRange(49152, 49251)
+
+
+@dataclass(frozen=True)
+class SshOptions:
+    """How to log in; whatever is None is left to `~/.ssh/config` and OpenSSH's defaults."""
+
+    user: str | None = None
+    port: int | None = None
+    identity_file: Path | None = None
+    proxy_jump: str | None = None
+
+
+@dataclass(frozen=True)
+class Device:
+    """A disk that heketi is to get. `serial` or `wwn` pins it; `wipe` is a consent token."""
+
+    path: str
+    serial: str | None = None
+    wwn: str | None = None
+    wipe: str | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine of the inventory.
+
+    `address` is where SSH connects, `storage` the IP address that Gluster uses (None only for a
+    client whose address is a name). `policy` is the inventory's own, the same object on every
+    node: a check sees a node, never the inventory.
+    """
+
+    name: str
+    address: str
+    storage: str | None
+    zone: int = 1
+    role: Role = Role.STORAGE
+    ssh: SshOptions = SshOptions()
+    become: bool | None = None
+    devices: tuple[Device, ...] = ()
+    policy: Policy = Policy()
+
+
+@dataclass(frozen=True)
+class Deployer:
+    """Where gk-deploy and the cluster are; None means the deployer's own default."""
+
+    gk_deploy: Path | None = None
+    repository: str | None = None
+    namespace: str = "glusterfs"
+    kubectl: str = "kubectl"
+    kubeconfig: Path | None = None
+    context: str | None = None
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The cluster as its owner describes it, in the order of the file."""
+
+    nodes: tuple[Node, ...]
+    policy: Policy = Policy()
+    deployer: Deployer = Deployer()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to wait, in seconds: to be let in, for one probe, for a whole node."""
+
+    connect: float = 10.0
+    probe: float = 20.0
+    node: float = 60.0
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a script on a node gave back, byte for byte.
+
+    `rc` is its exit status, None when it never came; then `lost` says why (a dropped
+    connection, a limit that ran out), and `out` and `err` hold what had arrived until then.
+    """
+
+    rc: int | None
+    out: bytes
+    err: bytes
+    lost: str | None = None
+
+
+@dataclass(frozen=True)
+class Probe(Generic[T_co]):
+    """One question to a node: a POSIX shell command and a pure parser of its standard output.
+
+    `rcs` are the exit statuses that count as an answer; any other makes the fact unknown. The
+    text is decoded as UTF-8 with `surrogateescape`, so no byte is lost. `local` answers the same
+    question in-process on the machine gkprep runs on, or returns None to have the command run.
+    """
+
+    name: str
+    command: str
+    parse: Callable[[str], T_co] = field(compare=False)
+    local: Callable[[], T_co | None] | None = field(default=None, compare=False)
+    rcs: frozenset[int] = frozenset({0})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one node: a typed map from probe to value.
+
+    `values` holds, under each probe's name, the parsed value or the `Unknown` that says why
+    there is none. `lost` is why the node could not be read whole, None when it could; `elapsed`
+    is in seconds.
+    """
+
+    node: Node
+    values: Mapping[str, object | Unknown]
+    lost: str | None = None
+    elapsed: float = 0.0
+
+    def __getitem__(self, probe: Probe[T]) -> T:
+        """Return the probe's value; raise `Unknown` where it could not be found out."""
+        value = self.values.get(probe.name)
+        if isinstance(value, Unknown):
+            raise value
+        if probe.name not in self.values:
+            raise Unknown(self.lost or f"{probe.name} was not asked: no check declares that it needs it")
+        return cast("T", value)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check saw on one subject of one node.
+
+    `saw` is shown on a pass too. `says` is the very error a user would meet otherwise, `cure`
+    what puts it right by hand, `token` names the disk's present content for a consent to wipe.
+    Checks leave `check` and `node` empty: `judge` stamps them. A finding about the whole
+    fleet has no node.
+    """
+
+    subject: str
+    status: Status
+    saw: str
+    want: str = ""
+    says: str = ""
+    cure: str = ""
+    token: str | None = None
+    check: str = ""
+    node: str | None = None
+
+
+Test = Callable[[Facts], Iterable[Finding]]
+FleetTest = Callable[[Mapping[str, Facts]], Iterable[Finding]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One requirement of a node.
+
+    `doc` is the page `gkprep explain` shows. `needs` names the probes to send to a node.
+    `parts` splits the judgement into (subject, test) pairs that cannot spoil one another: what
+    cannot be found out about one disk says nothing of the next.
+    """
+
+    id: str
+    doc: str
+    roles: frozenset[Role]
+    needs: Callable[[Node], Iterable[Probe[object]]]
+    parts: Callable[[Node], Iterable[tuple[str, Test]]]
+
+
+@dataclass(frozen=True)
+class FleetCheck:
+    """One requirement of the cluster as a whole; judged only when no node was left out."""
+
+    id: str
+    doc: str
+    needs: Callable[[Node], Iterable[Probe[object]]]
+    test: FleetTest
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command on a node, and the step that takes it back (None: nothing to take back)."""
+
+    argv: tuple[str, ...]
+    stdin: bytes = b""
+    undo: Step | None = None
+
+
+@dataclass(frozen=True)
+class Fix:
+    """How what a check found is put right: from a finding and the facts to steps."""
+
+    check: Check
+    risk: Risk
+    doc: str
+    steps: Callable[[Finding, Facts], Iterable[Step]]
