@@ -18,6 +18,7 @@ def required(node: Node) -> tuple[str, ...]:
 
 
 def loadable(node: Node) -> Iterable[Probe[object]]:
+    """Ask for what this node needs, whatever the policy spares."""
     yield kernel.loadable(*required(node))
 
 

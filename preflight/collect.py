@@ -32,9 +32,7 @@ mark 'start 0'
 """
 
 
-def collect(
-    node: Node, probes: Iterable[Probe[object]], shell: Shell, limits: Limits
-) -> Facts:
+def collect(node: Node, probes: Iterable[Probe[object]], shell: Shell, limits: Limits) -> Facts:
     """Ask `node` everything at once; what it does not answer is in the facts as `Unknown`.
 
     Never raises for what a node does or fails to do.
@@ -120,7 +118,7 @@ def read_reply(
     probes: Sequence[Probe[object]], mark: str, output: Output, limits: Limits
 ) -> dict[str, object]:
     """Parse what came back; a probe without a whole answer is left out of the result."""
-    out, err = _segments(output.out, mark), _segments(output.err, mark)
+    out, err = cut(output.out, mark), cut(output.err, mark)
     values: dict[str, object] = {}
     for number, probe in enumerate(probes):
         if number not in out:
@@ -131,7 +129,7 @@ def read_reply(
     return values
 
 
-def _segments(stream: bytes, mark: str) -> dict[int, tuple[int, bytes]]:
+def cut(stream: bytes, mark: str) -> dict[int, tuple[int, bytes]]:
     """Cut one stream at the marks: probe number -> (exit status, what it printed)."""
     pattern = re.compile(rb"\n%s (start|\d+) (\d+)\n" % mark.encode())
     segments: dict[int, tuple[int, bytes]] = {}
@@ -171,13 +169,18 @@ def _ask_twins(probes: Sequence[Probe[object]]) -> dict[str, object]:
     return values
 
 
-def _lost(probes: Sequence[Probe[object]], values: Mapping[str, object], output: Output) -> str | None:
+def _lost(
+    probes: Sequence[Probe[object]], values: Mapping[str, object], output: Output
+) -> str | None:
     """Why some answers are missing, None when all are there."""
     if all(probe.name in values for probe in probes):
         return None
     if output.lost:
         return output.lost
-    last = _text(output.err).strip().rsplit("\n", 1)[-1] or _text(output.out).strip().rsplit("\n", 1)[-1]
+    last = (
+        _text(output.err).strip().rsplit("\n", 1)[-1]
+        or _text(output.out).strip().rsplit("\n", 1)[-1]
+    )
     return f"the shell ended with exit {output.rc}: {last or 'no message'}"
 
 

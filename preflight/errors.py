@@ -51,5 +51,5 @@ class TransportError(GkprepError):
     """A node that cannot be reached, or not be trusted, or that refuses us."""
 
 
-class Unknown(GkprepError):
+class Unknown(GkprepError):  # noqa: N818 - a state of knowledge, as Facts hold it; no mishap
     """A fact that could not be found out."""

@@ -153,6 +153,12 @@ class Limits:
     probe: float = 20.0
     node: float = 60.0
 
+    @classmethod
+    def within(cls, node: float) -> Limits:
+        """The usual limits, none above `node`: the most that one node may take."""
+        usual = cls()
+        return cls(min(usual.connect, node), min(usual.probe, node), node)
+
 
 @dataclass(frozen=True)
 class Output:
@@ -204,7 +210,9 @@ class Facts:
         if isinstance(value, Unknown):
             raise value
         if probe.name not in self.values:
-            raise Unknown(self.lost or f"{probe.name} was not asked: no check declares that it needs it")
+            raise Unknown(
+                self.lost or f"{probe.name} was not asked: no check declares that it needs it"
+            )
         return cast("T", value)
 
 

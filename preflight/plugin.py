@@ -33,6 +33,7 @@ from preflight.model import (
 )
 
 __all__ = [
+    "EVERY_ROLE",
     "Check",
     "Device",
     "Facts",
@@ -138,9 +139,7 @@ def fleet_check(*needs: Need) -> Callable[[FleetTest], FleetCheck]:
     return decorate
 
 
-def fix(
-    check: Check, *, risk: Risk
-) -> Callable[[Callable[[Finding, Facts], Iterable[Step]]], Fix]:
+def fix(check: Check, *, risk: Risk) -> Callable[[Callable[[Finding, Facts], Iterable[Step]]], Fix]:
     """Make a `Fix` of a function from one finding of `check`, and the facts, to steps."""
 
     def decorate(steps: Callable[[Finding, Facts], Iterable[Step]]) -> Fix:

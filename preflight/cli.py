@@ -1,0 +1,254 @@
+"""The command line: wiring only. Every decision is taken in the modules that it calls."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from datetime import datetime, timezone
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from preflight.errors import GkprepError
+
+if TYPE_CHECKING:
+    from preflight.report import Run
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(str, Enum):
+    """What a report is written as."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+
+
+class ListFormat(str, Enum):
+    """What a listing is written as."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+InventoryArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[INVENTORY]",
+        help="Inventory (YAML) or heketi topology.json."
+        "  [default: $GKPREP_INVENTORY, then ./inventory.yaml]",
+        show_default=False,
+    ),
+]
+Local = Annotated[bool, typer.Option("--local", help="This machine; needs no inventory.")]
+Devices = Annotated[
+    list[str] | None,
+    typer.Option("--device", metavar="PATH", help="With --local: a disk for heketi (repeatable)."),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IP", help="With --local: Gluster's address.  [default: of the default route]"
+    ),
+]
+Only = Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this check (repeatable).")]
+Skip = Annotated[
+    list[str] | None, typer.Option(metavar="ID", help="Leave this check out (repeatable).")
+]
+Limit = Annotated[
+    list[str] | None, typer.Option(metavar="NODE", help="Only this node (repeatable).")
+]
+Parallel = Annotated[
+    int, typer.Option(metavar="N", min=1, max=1000, help="Nodes asked side by side.")
+]
+Timeout = Annotated[
+    float, typer.Option(metavar="SECONDS", min=1, help="The most that one node may take.")
+]
+AcceptNew = Annotated[
+    bool,
+    typer.Option("--accept-new", help="Record unknown host keys; a changed one is always refused."),
+]
+AskBecomePass = Annotated[
+    bool, typer.Option("--ask-become-pass", help="Ask for the password that sudo wants.")
+]
+Output = Annotated[Format, typer.Option("-o", "--output", help="How to report.")]
+
+
+def main() -> None:
+    """Run the command line; exit 2 with one clear message for whatever a user got wrong."""
+    try:
+        app(prog_name="gkprep")
+    except GkprepError as exc:
+        print(f"gkprep: {exc}", file=sys.stderr)  # noqa: T201 - before any report exists
+        sys.exit(2)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version, which ends the command."""
+    if wanted:
+        typer.echo(f"gkprep {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def gkprep(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Check and prepare nodes for GlusterFS on Kubernetes (gluster-kubernetes, heketi).
+
+    Exit codes: 0 ready, 1 blocked, 2 usage or inventory error, 3 could not find out,
+    130 interrupted.
+    """
+
+
+@app.command()
+def check(  # noqa: PLR0913 - one parameter an option
+    inventory: InventoryArgument = None,
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Count warnings as failures.")] = False,
+    local: Local = False,
+    device: Devices = None,
+    storage: Storage = None,
+    only: Only = None,
+    skip: Skip = None,
+    limit: Limit = None,
+    parallel: Parallel = 32,
+    timeout: Timeout = 60.0,
+    accept_new: AcceptNew = False,
+    ask_become_pass: AskBecomePass = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Tell whether the nodes are ready. Changes nothing."""
+    from preflight import judge, registry, report, select, survey, targets, transport
+    from preflight.model import Limits
+    from preflight.report.progress import Progress
+
+    started = datetime.now(timezone.utc)
+    checks = select.select_checks(registry.checks(), only or [], skip or [])
+    where = targets.find(
+        inventory, local=local, devices=device or [], storage=storage, limit=limit or []
+    )
+    connect = transport.connector(
+        local=local,
+        accept_new=accept_new,
+        become_password=getpass.getpass("sudo password: ") if ask_become_pass else None,
+    )
+    with Progress(len(where.nodes), sys.stderr) as progress:
+        known = survey.survey(
+            where.nodes,
+            select.judgeable(checks, whole=where.whole),
+            connect=connect,
+            limits=Limits.within(timeout),
+            parallel=parallel,
+            on_done=progress.done,
+        )
+    run = report.Run(
+        command="check",
+        version=version(),
+        started=started,
+        seconds=(datetime.now(timezone.utc) - started).total_seconds(),
+        verdict=judge.verdict(known.findings, strict=strict),
+        facts=known.facts,
+        findings=known.findings,
+        fixes=registry.fixes(),
+        strict=strict,
+    )
+    write(render(run, output))
+    raise typer.Exit(report.exit_code(run.verdict))
+
+
+@app.command()
+def topology(inventory: InventoryArgument = None) -> None:
+    """Print the inventory as heketi's topology.json."""
+    from preflight import targets
+    from preflight import topology as heketi
+
+    write(heketi.render(targets.inventory_of(inventory)))
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("inventory.yaml"),
+) -> None:
+    """Write a commented inventory to start from. Never overwrites a file."""
+    from preflight import template
+
+    template.write(path)
+    typer.echo(f"{path} written: edit it, then run gkprep check {path}", err=True)
+
+
+@app.command("list")
+def list_checks(
+    output: Annotated[
+        ListFormat, typer.Option("-o", "--output", help="How to list.")
+    ] = ListFormat.TEXT,
+) -> None:
+    """List what is checked, and what can be fixed."""
+    from preflight import registry
+    from preflight.report import explain as pages
+    from preflight.report.style import Style
+
+    known = registry.checks(), registry.fixes()
+    if output is ListFormat.JSON:
+        write(pages.listing_json(*known, version()))
+    else:
+        write(pages.listing(*known, Style.of(sys.stdout)))
+
+
+@app.command()
+def explain(
+    wanted: Annotated[
+        str, typer.Argument(metavar="ID", help="A check, or a row of the catalogue such as N16.")
+    ],
+) -> None:
+    """Tell what a check looks at and why, or what a known failure is."""
+    from preflight import registry
+    from preflight.report import explain as pages
+    from preflight.report.style import Style
+
+    write(pages.explain(wanted, registry.checks(), registry.fixes(), Style.of(sys.stdout)))
+
+
+def render(run: Run, output: Format) -> str:
+    """Write `run` down as `output` says; only what is needed for that is imported."""
+    if output is Format.JSON:
+        from preflight.report import machine
+
+        return machine.render(run)
+    if output is Format.JUNIT:
+        from preflight.report import junit
+
+        return junit.render(run)
+    from preflight.report import text
+    from preflight.report.style import Style
+
+    return text.render(run, Style.of(sys.stdout))
+
+
+def write(text: str) -> None:
+    """Print `text`; a reader that went away (`| head`) changes no exit code."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def version() -> str:
+    """The version of the installed distribution."""
+    from importlib.metadata import version as installed
+
+    return installed("gkprep")

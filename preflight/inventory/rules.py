@@ -1,0 +1,142 @@
+"""What a node's name, addresses and disks may be: one rule a reader, each with its source."""
+
+from __future__ import annotations
+
+import ipaddress
+import posixpath
+import re
+
+from preflight.inventory.tree import Tree
+from preflight.inventory.values import Reading, Wrong, pattern, text
+from preflight.model import PortRange
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+
+# The object name of a Kubernetes node: an RFC 1123 subdomain, at most 253 characters
+# (apimachinery pkg/util/validation, IsDNS1123Subdomain).
+NODE_NAME = rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*"
+# A namespace is an RFC 1123 label, at most 63 characters (IsDNS1123Label).
+NAMESPACE = rf"(?=.{{1,63}}$){_LABEL}"
+# What heketi lets a device be called (pkg/glusterfs/api/types.go, deviceNameRe).
+DEVICE_PATH = r"/[a-zA-Z0-9_.:/-]+"
+# The first twelve hex digits of a hash, as gkprep prints them.
+WIPE_TOKEN = "[0-9a-f]{12}"  # noqa: S105 - what a consent looks like, no secret
+# What Kubernetes takes for an address in the Endpoints that a volume is mounted through
+# (pkg/apis/core/validation, ValidateNonSpecialIP), so no other can be Gluster's.
+_SPECIAL = (
+    ("is_unspecified", "which is no machine's address"),
+    ("is_loopback", "which means every machine itself"),
+    ("is_link_local", "a link-local address, which Kubernetes refuses in Endpoints"),
+    ("is_multicast", "a multicast address"),
+)
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
+
+# Partitions by name, as the kernel makes them up (block/partitions, disk_name: a `p` after a name
+# that ends in a digit) and as udev links them (60-persistent-storage.rules). Not xvda1: where the
+# hypervisor says so, that is a whole disk. What a name cannot tell is judged on the node.
+_PARTITION = re.compile(
+    r"/dev/((sd|hd|vd|dasd)[a-z]+[0-9]+"
+    r"|(nvme[0-9]+n[0-9]+|mmcblk[0-9]+|md[0-9]+|nbd[0-9]+|rbd[0-9]+|pmem[0-9.]+s?)p[0-9]+"
+    r"|disk/by-[a-z]+/.*-part[0-9]+"
+    r"|disk/by-part(uuid|label)/.*)"
+)
+_LOOP = re.compile(r"/dev/loop[0-9]+(p[0-9]+)?")
+
+_LOWEST_BRICK_PORT, _HIGHEST_PORT = 1024, 65535
+
+node_name = pattern(
+    NODE_NAME, "the name of the Kubernetes node: lower case letters, digits, - and ."
+)
+namespace = pattern(NAMESPACE, "a Kubernetes namespace: lower case letters, digits and -")
+wipe_token = pattern(WIPE_TOKEN, "a consent token: the twelve hex digits that gkprep check prints")
+_path_text = pattern(DEVICE_PATH, "a path that heketi takes: / and then letters, digits, _ . : / -")
+# What ends up on a command line must not pass for an option there.
+argument = pattern("[^-].*", "text that does not begin with -")
+word = pattern(r"[^\s-]\S*", "a word without spaces that does not begin with -")
+
+
+def address(tree: Tree, reading: Reading) -> str:
+    """Read where SSH connects: an IP address, a host name, or a Host of `~/.ssh/config`.
+
+    IP addresses come back in their canonical spelling.
+    """
+    allowed = "a host name, an IP address or a Host of ~/.ssh/config"
+    value = text(allowed)(tree, reading)
+    if ip := _ip(value):
+        return str(ip)
+    if "@" in value:
+        raise Wrong(tree, f"{allowed}; the user is said by ssh: {{user: ...}}")
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)*", value):
+        raise Wrong(tree, allowed, "which is no IP address")
+    if re.fullmatch(r"[^:]+:[0-9]+", value):
+        raise Wrong(tree, f"{allowed}; the port is said by ssh: {{port: ...}}")
+    if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.+-]*", value):
+        raise Wrong(tree, allowed)
+    return value
+
+
+def storage_address(tree: Tree, reading: Reading) -> str:
+    """Read the IP address that Gluster uses, in its canonical spelling.
+
+    heketi takes a name too, and so a mistake that shows only once the peers cannot meet.
+    """
+    allowed = "an IP address that the other nodes reach"
+    value = text(allowed)(tree, reading)
+    ip = _ip(value)
+    if ip is None or "%" in value:
+        mask = "/" in value and _ip(value.partition("/")[0])
+        raise Wrong(tree, allowed, "an address with a mask" if mask else "which is no IP address")
+    if why := special(value):
+        raise Wrong(tree, allowed, why)
+    return str(ip)
+
+
+def special(value: str) -> str:
+    """Say why this IP address can be no node's in a cluster; empty where it can."""
+    ip = ipaddress.ip_address(value)
+    if ip == _BROADCAST:
+        return "the broadcast address"
+    return next((why for attribute, why in _SPECIAL if getattr(ip, attribute)), "")
+
+
+def is_ip(value: str) -> bool:
+    """Whether this is an IP address, and not a name."""
+    return _ip(value) is not None
+
+
+def _ip(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(value)
+    except ValueError:
+        return None
+
+
+def device_path(tree: Tree, reading: Reading) -> str:
+    """Read the path of a disk, as it is written; heketi knows the device by this very text."""
+    value = _path_text(tree, reading)
+    plain = same_path(value)
+    if _LOOP.fullmatch(plain):
+        raise Wrong(tree, "a disk of its own, as /dev/sdb", "a loop device")
+    if _PARTITION.fullmatch(plain):
+        raise Wrong(tree, "a whole disk, as /dev/sdb", "a partition")
+    return value
+
+
+def same_path(value: str) -> str:
+    """The one spelling of a path that `//`, `/./` and `/../` can write in many ways."""
+    return posixpath.normpath("/" + value.lstrip("/"))
+
+
+def brick_ports(tree: Tree, reading: Reading) -> PortRange:
+    """Read `49152-49251`: more than one port, for every brick of a node listens on its own."""
+    allowed = f"a range within {_LOWEST_BRICK_PORT}-{_HIGHEST_PORT}, as 49152-49251"
+    value = text(allowed)(tree, reading)
+    match = re.fullmatch("([0-9]{1,5})-([0-9]{1,5})", value)
+    if not match:
+        raise Wrong(tree, allowed)
+    first, last = int(match[1]), int(match[2])
+    if first >= last:
+        raise Wrong(tree, allowed, "which is no range" if first == last else "the wrong way round")
+    if first < _LOWEST_BRICK_PORT or last > _HIGHEST_PORT:
+        raise Wrong(tree, allowed)
+    return PortRange(first, last)

@@ -1,0 +1,237 @@
+"""Tree -> typed values: readers for words, numbers, choices, paths, lists and tables of keys.
+
+A reader takes a tree and returns a value, or raises Wrong with what was seen and what is allowed.
+The readers of lists and tables go on after a mistake: they add it to the problems and leave the
+value out, so that all mistakes of a file are told at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from yaml.resolver import Resolver
+
+from preflight.inventory.problems import Mark, Problems
+from preflight.inventory.tree import List, Map, Scalar, Tree
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Enum)
+
+_RESOLVER = Resolver()
+_WHAT_YAML_MAKES = {
+    "bool": "a boolean to YAML",
+    "float": "a number to YAML",
+    "int": "a number to YAML",
+    "null": "nothing, to YAML",
+    "timestamp": "a date to YAML",
+}
+# Spellings of a whole number that mean another one in YAML 1.1, or nothing to YAML 1.2.
+_ODD_NUMBERS = (
+    (re.compile(r"[-+]?0[0-7_]+"), "octal in YAML 1.1"),
+    (re.compile(r"[-+]?0[bx]"), "not decimal"),
+    (re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+$"), "base 60 in YAML 1.1"),
+    (re.compile(r".*_"), "with underscores, which YAML 1.2 does not know"),
+)
+_SHOWN = 60
+
+
+class Wrong(Exception):  # noqa: N818 - becomes a Problem, once its key is known
+    """A value that must not be: its place, what was seen, `why` that is wrong, what is allowed."""
+
+    def __init__(self, tree: Tree, allowed: str, why: str = "") -> None:
+        self.mark = tree.mark
+        seen = f"{show(tree)}, {why}" if why else show(tree)
+        super().__init__(f"saw {seen}; allowed: {allowed}")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What all readers of one file share: where mistakes go, and where relative paths begin."""
+
+    problems: Problems
+    folder: Path
+
+
+Reader = Callable[[Tree, Reading], T]
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What a mapping held: `values` by key, as far as they were right, `marks` of all its keys.
+
+    `mark` is where the mapping stands.
+    """
+
+    mark: Mark
+    values: Mapping[str, Any] = field(default_factory=dict)
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+
+    def over(self, below: Fields) -> Fields:
+        """These fields, with those of `below` where they are silent; tables within, likewise."""
+        values = {key: value for key, value in below.values.items() if key not in self.marks}
+        for key, value in self.values.items():
+            under = below.values.get(key)
+            both = isinstance(value, Fields) and isinstance(under, Fields)
+            values[key] = value.over(under) if both else value
+        return Fields(self.mark, values, {**below.marks, **self.marks})
+
+    def spoiled(self, key: str) -> bool:
+        """Whether `key` was given but could not be read: a mistake that is told already."""
+        return key in self.marks and key not in self.values
+
+
+def show(tree: Tree) -> str:
+    """What stands there, in a few words; whatever it holds, it is one printable line."""
+    if isinstance(tree, List):
+        return "a list" if tree.items else "an empty list"
+    if isinstance(tree, Map):
+        return "a mapping" if tree.entries else "an empty mapping"
+    if tree.plain and not tree.text:
+        return "nothing"
+    if not tree.plain:
+        return _clip(repr(tree.text))
+    text = _clip(tree.text) if tree.text.isprintable() else _clip(repr(tree.text))
+    meant = _WHAT_YAML_MAKES.get(_kind(tree))
+    if _kind(tree) == "int":
+        meant = next((odd for pattern, odd in _ODD_NUMBERS if pattern.match(tree.text)), meant)
+        return f"{text}, {meant}"
+    return f"{text}, {meant}" if meant else text
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def _kind(scalar: Scalar) -> str:
+    """What YAML 1.1 makes of a word without quotes: str, int, bool, null, float, timestamp, ..."""
+    tag: str = _RESOLVER.resolve(yaml.ScalarNode, scalar.text, (scalar.plain, not scalar.plain))
+    return tag.rpartition(":")[2]
+
+
+def text(allowed: str) -> Reader[str]:
+    """Build a reader of one printable line that YAML takes for text, without spaces around it."""
+
+    def read(tree: Tree, _reading: Reading) -> str:
+        if not isinstance(tree, Scalar):
+            raise Wrong(tree, allowed)
+        if not tree.text.isprintable() or not tree.text or tree.text != tree.text.strip():
+            raise Wrong(tree, allowed)
+        if tree.plain and _kind(tree) != "str":
+            raise Wrong(tree, f"{allowed} (in quotes, where YAML takes it for something else)")
+        return tree.text
+
+    return read
+
+
+def pattern(regex: str, allowed: str) -> Reader[str]:
+    """Build a reader of text that `regex` matches from end to end."""
+    read_text, compiled = text(allowed), re.compile(regex)
+
+    def read(tree: Tree, reading: Reading) -> str:
+        value = read_text(tree, reading)
+        if not compiled.fullmatch(value):
+            raise Wrong(tree, allowed)
+        return value
+
+    return read
+
+
+def integer(low: int, high: int) -> Reader[int]:
+    """Build a reader of a whole number in plain decimal digits, `low` to `high`."""
+    allowed = f"a whole number, {low} to {high}"
+
+    def read(tree: Tree, _reading: Reading) -> int:
+        if not (isinstance(tree, Scalar) and tree.plain and re.fullmatch("0|[1-9][0-9]{0,17}", tree.text)):
+            raise Wrong(tree, allowed)
+        value = int(tree.text)
+        if not low <= value <= high:
+            raise Wrong(tree, allowed)
+        return value
+
+    return read
+
+
+def boolean(tree: Tree, _reading: Reading) -> bool:
+    """Read `true` or `false`. Not `yes`, `no`, `on`, `off`, which are text in YAML 1.2."""
+    if not (isinstance(tree, Scalar) and tree.plain and tree.text in {"true", "false"}):
+        raise Wrong(tree, "true or false")
+    return tree.text == "true"
+
+
+def choice(kind: type[E]) -> Reader[E]:
+    """Build a reader of one of the enumeration's values."""
+    by_text = {member.value: member for member in kind}
+    allowed = " or ".join(by_text)
+
+    def read(tree: Tree, _reading: Reading) -> E:
+        if not isinstance(tree, Scalar) or tree.text not in by_text:
+            raise Wrong(tree, allowed)
+        return by_text[tree.text]
+
+    return read
+
+
+def path(tree: Tree, reading: Reading) -> Path:
+    """Read a path: `~` is the home folder, a relative one begins at the inventory's folder."""
+    value = text("a path")(tree, reading)
+    try:
+        return reading.folder / Path(value).expanduser()
+    except RuntimeError:  # no such user, or no home folder
+        raise Wrong(tree, "a path; this user's home folder is not known") from None
+
+
+def items(tree: Tree, read: Reader[T], reading: Reading, allowed: str) -> list[tuple[T, Mark]]:
+    """Read a list by reading each of its items; an item that is wrong is told and left out."""
+    if not isinstance(tree, List):
+        raise Wrong(tree, allowed)
+    found = []
+    for item in tree.items:
+        try:
+            found.append((read(item, reading), item.mark))
+        except Wrong as wrong:
+            reading.problems.add(wrong.mark, str(wrong))
+    return found
+
+
+def table(
+    tree: Tree,
+    what: str,
+    keys: Mapping[str, Reader[Any]],
+    reading: Reading,
+    required: Mapping[str, str] | None = None,
+) -> Fields:
+    """Read a mapping whose keys are known: `what` it describes, and how each value is read.
+
+    `required` keys must be there; it says what each is. Unknown, missing and wrong keys are told
+    and left out; raises Wrong where it is no mapping.
+    """
+    if not isinstance(tree, Map):
+        raise Wrong(tree, f"a mapping, with the keys {', '.join(keys)}")
+    values, marks = {}, {}
+    for key, entry in tree.entries.items():
+        if key not in keys:
+            reading.problems.add(entry.key, unknown_key(key, what, keys))
+            continue
+        marks[key] = entry.value.mark
+        try:
+            values[key] = keys[key](entry.value, reading)
+        except Wrong as wrong:
+            reading.problems.add(wrong.mark, f"{key}: {wrong}")
+    for key, meaning in (required or {}).items():
+        if key not in tree.entries:
+            reading.problems.add(tree.mark, f"the key '{key}' is missing in {what}: {meaning}")
+    return Fields(tree.mark, values, marks)
+
+
+def unknown_key(key: str, what: str, keys: Mapping[str, object]) -> str:
+    """Name the key that is not known, the nearest that is, and all that are allowed."""
+    near = difflib.get_close_matches(key[:_SHOWN].lower(), keys, n=1, cutoff=0.6)
+    hint = f"; did you mean '{near[0]}'?" if near else ";"
+    return f"unknown key {_clip(repr(key))} in {what}{hint} allowed: {', '.join(keys)}"

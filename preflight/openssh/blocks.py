@@ -1,0 +1,113 @@
+"""Which lines of ssh_config(5) are in force for a host: Host, Match, Include, first value wins."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterable
+
+from preflight.errors import TransportError
+from preflight.model import SshOptions
+from preflight.openssh.patterns import matches_list
+from preflight.openssh.syntax import Line
+
+
+class Settings:
+    """One host's settings: `by_keyword` with the line that set each, `identities` all in order.
+
+    ProxyJump and ProxyCommand compete, so they share the keyword `proxy`. `given` counts as
+    options on the command line of `ssh` do: `Match user` sees it.
+    """
+
+    def __init__(self, host: str, given: SshOptions, files: Iterable[tuple[Line, ...]]) -> None:
+        """Walk over `files`; raises TransportError for a Match that cannot be judged."""
+        self.by_keyword: dict[str, Line] = {}
+        self.identities: list[str] = []
+        self.given = given
+        self.alias = host
+        self._host = host
+        self._final = False
+        self._wants_final = False
+        files = tuple(files)
+        self._walk_all(files)
+        if self._wants_final:
+            # `Match final` has the files read again, with the host's name as it is known by then.
+            self._host, self._final = self.hostname(), True
+            self._walk_all(files)
+
+    def hostname(self) -> str:
+        """Return the host's name with HostName taken into account, so far as it was read."""
+        named = self.by_keyword.get("hostname")
+        if named is None or self._final:
+            return self._host
+        return named.words[0].replace("%%", "\0").replace("%h", self.alias).replace("\0", "%")
+
+    def user(self) -> str:
+        """Whom to log in as: given, else set so far, else whoever runs gkprep."""
+        named = self.by_keyword.get("user")
+        return self.given.user or (named.words[0] if named else getpass.getuser())
+
+    def _walk_all(self, files: Iterable[tuple[Line, ...]]) -> None:
+        for lines in files:
+            self._walk(lines, active=True, possible=True)
+
+    def _walk(self, lines: tuple[Line, ...], *, active: bool, possible: bool) -> None:
+        """`possible` is False in a file included by a block not in force: nothing in it can be."""
+        for line in lines:
+            if line.keyword == "host":
+                active = possible and matches_list(self._host, line.words)
+            elif line.keyword == "match":
+                active = self._match(line, possible=possible)
+            elif line.keyword == "include":
+                for included in line.included:
+                    self._walk(included, active=active, possible=possible and active)
+            elif active:
+                self._set(line)
+
+    def _set(self, line: Line) -> None:
+        if line.keyword == "identityfile":
+            self.identities += [word for word in line.words[:1] if word not in self.identities]
+        elif line.keyword in {"proxyjump", "proxycommand"}:
+            self.by_keyword.setdefault("proxy", line)
+        else:
+            self.by_keyword.setdefault(line.keyword, line)
+
+    def _match(self, line: Line, *, possible: bool) -> bool:
+        """Judge the criteria of one Match line, all of which must hold."""
+        result = possible
+        words = iter([part for word in line.words for part in _criterion(word)])
+        for word in words:
+            negated, name = word.startswith("!"), word.removeprefix("!").lower()
+            if name == "all":
+                continue
+            if name in {"canonical", "final"}:
+                self._wants_final = self._wants_final or name == "final"
+                holds = self._final
+            else:
+                holds = self._holds(line, name, next(words, ""), counts=result)
+            result = result and holds != negated
+        return result
+
+    def _holds(self, line: Line, name: str, argument: str, *, counts: bool) -> bool:
+        """Judge one criterion; `counts` is False where an earlier one has failed already."""
+        subjects = {
+            "host": self.hostname().lower(),
+            "originalhost": self.alias.lower(),
+            "user": self.user(),
+            "localuser": getpass.getuser(),
+        }
+        if name in subjects:
+            # match_hostname() ignores case, match_user() does not.
+            folded = argument.lower() if name.endswith("host") else argument
+            return matches_list(subjects[name], folded.split(","))
+        if counts:
+            raise TransportError(
+                f"{line.place}: `Match {name}` cannot be judged: gkprep knows"
+                " all, final, host, originalhost, user and localuser"
+            )
+        return False
+
+
+def _criterion(word: str) -> tuple[str, ...]:
+    """`host=a,b` may stand for `host a,b`."""
+    name, equals, argument = word.partition("=")
+    return (name, argument) if equals and name.isalpha() else (word,)

@@ -1,0 +1,65 @@
+"""The report for a program: `-o json`, a contract. docs/report.md and schemas/report.schema.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from preflight.model import Facts, Finding
+from preflight.report.printable import decodable
+from preflight.report.run import Run, reachable
+
+SCHEMA = 1
+
+
+def render(run: Run) -> str:
+    """`run` as one JSON object; ASCII, which is UTF-8 too, so no locale can spoil it."""
+    report = {
+        "schema": SCHEMA,
+        "gkprep": run.version,
+        "command": run.command,
+        "started": timestamp(run.started),
+        "seconds": round(run.seconds, 3),
+        "verdict": run.verdict.value,
+        "nodes": [_node(facts) for facts in run.facts.values()],
+        "findings": [_finding(run, finding) for finding in run.findings],
+        "actions": [],
+    }
+    return dumps(report)
+
+
+def dumps(value: Mapping[str, object]) -> str:
+    """JSON text that ends with a newline; every string in it must be encodable."""
+    return json.dumps(value, indent=2) + "\n"
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339, to the second; raises ValueError for a time without a zone, which names no moment."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment} has no time zone")
+    return moment.isoformat(timespec="seconds")
+
+
+def _node(facts: Facts) -> dict[str, object]:
+    return {
+        "name": decodable(facts.node.name),
+        "address": decodable(facts.node.address),
+        "reachable": reachable(facts),
+        "error": None if facts.lost is None else decodable(facts.lost),
+    }
+
+
+def _finding(run: Run, finding: Finding) -> dict[str, object]:
+    risk = run.risk(finding)
+    return {
+        "check": finding.check,
+        "node": None if finding.node is None else decodable(finding.node),
+        "subject": decodable(finding.subject),
+        "status": finding.status.value,
+        "saw": decodable(finding.saw),
+        "want": decodable(finding.want),
+        "fixable": risk is not None,
+        "risk": None if risk is None else risk.value,
+        "token": None if finding.token is None else decodable(finding.token),
+    }

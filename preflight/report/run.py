@@ -1,0 +1,70 @@
+"""What a report is made of, the exit code that goes with it, and how its parts are counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from preflight.model import Facts, Finding, Fix, Risk, Status, Verdict
+
+# From the one that decides for its check to the one that matters least.
+WORST_FIRST = (Status.FAIL, Status.ERROR, Status.WARN, Status.PASS, Status.SKIP)
+
+EXIT_CODES = {Verdict.READY: 0, Verdict.BLOCKED: 1, Verdict.UNKNOWN: 3}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a command, whole: all that any report is made from.
+
+    `started` is an aware time, `seconds` how long the run took. `facts` holds every node of the
+    run by name, in inventory order; `findings` are in the order of judging; `fixes` are the
+    installed ones, by the id of the check they put right. `strict`: WARN counts as FAIL, and
+    `verdict` was reached so.
+    """
+
+    command: str
+    version: str
+    started: datetime
+    seconds: float
+    verdict: Verdict
+    facts: Mapping[str, Facts]
+    findings: tuple[Finding, ...]
+    fixes: Mapping[str, Fix]
+    strict: bool = False
+
+    def risk(self, finding: Finding) -> Risk | None:
+        """What putting `finding` right with `gkprep fix` may cost; None where no fix is for it."""
+        if finding.status not in {Status.FAIL, Status.WARN} or finding.check not in self.fixes:
+            return None
+        return self.fixes[finding.check].risk
+
+
+def exit_code(verdict: Verdict) -> int:
+    """0 ready, 1 blocked, 3 could not find out (2 is a usage error's, 130 an interrupt's)."""
+    return EXIT_CODES[verdict]
+
+
+def reachable(facts: Facts) -> bool:
+    """Whether the node answered at all; the same line that `judge` draws."""
+    return not (facts.lost and not facts.values)
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """The status that decides where one check has several findings."""
+    return min(statuses, key=WORST_FIRST.index)
+
+
+def tally(findings: Iterable[Finding]) -> Counter[Status]:
+    """Count checks: one check on one node is one, as is one check of the whole fleet.
+
+    Each counts as its worst finding says, so four modules missing on one node are one failing
+    check, and the numbers add up to checks x nodes.
+    """
+    units: dict[tuple[str, str | None], Status] = {}
+    for finding in findings:
+        unit = (finding.check, finding.node)
+        units[unit] = worst((finding.status, units.get(unit, finding.status)))
+    return Counter(units.values())

@@ -1,0 +1,51 @@
+"""What the command line picks: some checks of all, some nodes of all. Pure functions."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from preflight.errors import UsageError
+from preflight.model import Check, FleetCheck, Node
+
+
+def select_checks(
+    checks: Sequence[Check | FleetCheck], only: Sequence[str], skip: Sequence[str]
+) -> tuple[Check | FleetCheck, ...]:
+    """The checks named by `only` (all, where it is empty) without those named by `skip`.
+
+    Raises UsageError for an id that does not exist, and where nothing is left to check.
+    """
+    known = [check.id for check in checks]
+    for wanted in (*only, *skip):
+        require_known("check", wanted, known)
+    picked = tuple(
+        check for check in checks if (not only or check.id in only) and check.id not in skip
+    )
+    if not picked:
+        raise UsageError("--only and --skip leave no check to run")
+    return picked
+
+
+def judgeable(
+    checks: Sequence[Check | FleetCheck], *, whole: bool
+) -> tuple[Check | FleetCheck, ...]:
+    """All of `checks` where the `whole` inventory is asked, else those of single nodes."""
+    return tuple(check for check in checks if whole or isinstance(check, Check))
+
+
+def select_nodes(nodes: Sequence[Node], limit: Sequence[str]) -> tuple[Node, ...]:
+    """The nodes named by `limit`, in inventory order; all of them where it is empty."""
+    for wanted in limit:
+        require_known("node", wanted, [node.name for node in nodes])
+    return tuple(node for node in nodes if not limit or node.name in limit)
+
+
+def require_known(what: str, wanted: str, known: Iterable[str]) -> None:
+    """Raise UsageError with the nearest names where `wanted` is none of `known`."""
+    names = list(known)
+    if wanted in names:
+        return
+    near = difflib.get_close_matches(wanted, names, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {' '.join(names)}"
+    raise UsageError(f"no {what} is called {wanted!r}; {hint}")

@@ -1,0 +1,47 @@
+"""Ask nodes and judge the answers: collect and judge, for every command that needs both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from preflight.collect import collect, collect_fleet
+from preflight.judge import judge, needs
+from preflight.model import Check, Facts, Finding, FleetCheck, Limits, Node
+from preflight.transport import Shell
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is known of the nodes, by name, and what was found wrong or right with them."""
+
+    facts: Mapping[str, Facts]
+    findings: tuple[Finding, ...]
+
+
+def survey(  # noqa: PLR0913 - the six things a survey depends on, each named by its caller
+    nodes: Sequence[Node],
+    checks: Sequence[Check | FleetCheck],
+    *,
+    connect: Callable[[Node], Shell],
+    limits: Limits,
+    parallel: int,
+    on_done: Callable[[Facts], None],
+) -> Survey:
+    """Ask every node, in one round trip each and side by side, all that `checks` need; judge it.
+
+    Never raises for what a node does: that is an ERROR finding.
+    """
+    asks = {node.name: partial(_ask, node, checks, connect, limits) for node in nodes}
+    facts = collect_fleet(asks, parallel=parallel, on_done=on_done)
+    return Survey(facts, judge(checks, facts))
+
+
+def _ask(
+    node: Node,
+    checks: Sequence[Check | FleetCheck],
+    connect: Callable[[Node], Shell],
+    limits: Limits,
+) -> Facts:
+    return collect(node, needs(checks, node), connect(node), limits)

@@ -1,0 +1,111 @@
+"""Which nodes a command is about: the inventory's, some of them, or this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from preflight import inventory
+from preflight.errors import UsageError
+from preflight.facts import network
+from preflight.model import Device, Inventory, Node
+from preflight.select import select_nodes
+
+DEFAULT_INVENTORY = Path("inventory.yaml")
+INVENTORY_VARIABLE = "GKPREP_INVENTORY"
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Nodes to ask.
+
+    `whole` holds where no node of the inventory was left out: only then is the fleet judged too.
+    """
+
+    nodes: tuple[Node, ...]
+    whole: bool
+
+
+def find(
+    path: Path | None,
+    *,
+    local: bool,
+    devices: Sequence[str],
+    storage: str | None,
+    limit: Sequence[str],
+) -> Targets:
+    """What the command line asks about; raises UsageError where its parts do not fit together."""
+    if local and limit:
+        raise UsageError("--local is about one machine, so --limit has nothing to choose from")
+    if local:
+        return this_machine(path, devices, storage)
+    if devices or storage is not None:
+        raise UsageError("--device and --storage describe this machine: they go with --local")
+    return from_inventory(path, limit)
+
+
+def from_inventory(path: Path | None, limit: Sequence[str]) -> Targets:
+    """The inventory's nodes, or those that `limit` names; raises UsageError or InventoryError."""
+    return Targets(select_nodes(inventory_of(path).nodes, limit), whole=not limit)
+
+
+def inventory_of(path: Path | None) -> Inventory:
+    """The inventory at `path`, or the one found by default; raises UsageError without any."""
+    source = find_inventory(path)
+    if source is None:
+        raise UsageError(
+            "there is no inventory: name one, set GKPREP_INVENTORY, or write ./inventory.yaml"
+            " (gkprep init writes one to start from); gkprep check --local needs none"
+        )
+    return inventory.load(source)
+
+
+def this_machine(path: Path | None, devices: Sequence[str], storage: str | None) -> Targets:
+    """The machine gkprep runs on: its own entry in the inventory, or one made from the options.
+
+    `--device` and `--storage` describe a node by themselves, so with either no inventory is
+    looked for, and one that is named contradicts them.
+    """
+    described = bool(devices) or storage is not None
+    if described and path is not None:
+        raise UsageError("--device and --storage describe this machine without an inventory")
+    source = None if described else find_inventory(path)
+    if source is None:
+        node = Node(
+            name=socket.gethostname(),
+            address="localhost",
+            storage=storage or default_address(),
+            devices=tuple(Device(device) for device in devices),
+        )
+    else:
+        own = network.own_addresses()
+        node = inventory.local_node(inventory.load(source), socket.gethostname(), own)
+    return Targets((replace(node, become=os.geteuid() != 0),), whole=False)
+
+
+def find_inventory(path: Path | None) -> Path | None:
+    """`path`, else what GKPREP_INVENTORY names, else ./inventory.yaml where there is one."""
+    if path is not None:
+        return path
+    if named := os.environ.get(INVENTORY_VARIABLE):
+        return Path(named)
+    return DEFAULT_INVENTORY if DEFAULT_INVENTORY.exists() else None
+
+
+def default_address() -> str | None:
+    """The address this machine reaches the world from: its default route's, None without one.
+
+    Connecting a UDP socket sends nothing; it only has the kernel choose a route (udp(7)). The
+    addresses are from the documentation ranges (RFC 5737, RFC 3849).
+    """
+    for family, target in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((target, 9))
+                return str(probe.getsockname()[0])
+        except OSError:
+            continue
+    return None

@@ -1,0 +1,82 @@
+"""What the rest of gkprep knows of transport: a shell on a machine, and how to get one."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from preflight.model import Limits, Output
+
+
+class Shell(Protocol):
+    """A POSIX shell with root's rights on one machine, used for one script."""
+
+    local: bool
+
+    def run(self, script: str, limits: Limits) -> Output:
+        """Run `script` by `sh -s`, as root.
+
+        Raises TransportError where it certainly was not started. Once it may have been, what
+        arrived comes back, and `lost` says why it is not all.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ConnectOptions:
+    """What the user decided about connecting.
+
+    `accept_new` records unknown host keys. `become_password` is sudo's. `ask_passphrase` is asked
+    for the passphrase of a key file, before anything runs side by side; None or an empty answer
+    leaves the key out. `config_file` is read instead of the user's and the system's ssh_config, as
+    by `ssh -F`. `home` and `etc` are where OpenSSH's files are.
+    """
+
+    accept_new: bool = False
+    become_password: str | None = field(default=None, repr=False)
+    ask_passphrase: Callable[[Path], str | None] | None = None
+    config_file: Path | None = None
+    home: Path = field(default_factory=lambda: home())
+    etc: Path = Path("/etc/ssh")
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment of time.monotonic(), and the limit in seconds that led to it, for messages."""
+
+    moment: float
+    limit: float
+
+    @classmethod
+    def after(cls, limit: float) -> Deadline:
+        """`limit` seconds from now."""
+        return cls(time.monotonic() + limit, limit)
+
+    @property
+    def left(self) -> float:
+        """Seconds until then; not above 0 once it has passed."""
+        return self.moment - time.monotonic()
+
+    def __str__(self) -> str:
+        """`10 s`."""
+        return f"{self.limit:g} s"
+
+
+def home() -> Path:
+    """Return the user's home as OpenSSH finds it: passwd(5) comes before $HOME."""
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return Path.home()
+
+
+def printable(text: str, most: int = 300) -> str:
+    """Return `text` as one line without control characters, which a node could send on purpose."""
+    words = " ".join(text.split())
+    safe = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in words)
+    return safe if len(safe) <= most else safe[:most] + "..."

@@ -1,0 +1,1 @@
+"""Tests of gkprep, and the tools that record what they are held to."""

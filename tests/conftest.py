@@ -1,0 +1,30 @@
+"""Fixtures that more than one test file uses."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab import Lab
+
+
+@pytest.fixture(scope="session")
+def gkprep() -> str:
+    """Path of the installed command."""
+    return str(Path(sys.executable).with_name("gkprep"))
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Three running machines; ended afterwards unless they ran before."""
+    lab = Lab.default()
+    if why := lab.missing():
+        pytest.skip(f"no virtual machines: {why}")
+    ran_before = lab.running()
+    lab.up()
+    yield lab
+    if not ran_before:
+        lab.down()

@@ -1,0 +1,114 @@
+"""Checks come in by entry points: one new file is found, and a broken one is never passed over."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from preflight import registry
+from preflight.errors import UsageError
+from preflight.model import FleetCheck
+from preflight.select import select_checks
+
+ROOT = Path(__file__).parent.parent
+SEED_CHECKS = {
+    "device-usable",
+    "device-idle",
+    "device-clean",
+    "firewall-ports",
+    "kernel-modules",
+    "mount-glusterfs",
+    "rpcbind-port",
+}
+SECTIONS = ("Checks:", "Why:", "By hand:", "Source:")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A copy of the product's packages, to add files to."""
+    for package in ("preflight", "checks", "fixes"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    return tmp_path
+
+
+def run(gkprep: str, house: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run the installed command with `house` before the installed packages."""
+    environment = {**os.environ, "PYTHONPATH": str(house)}
+    return subprocess.run(
+        [gkprep, *args], capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+
+
+def documented_example() -> str:
+    """The check that docs/adding-a-check.md walks through, as it stands there."""
+    page = (ROOT / "docs/adding-a-check.md").read_text()
+    match = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert match
+    return match[1]
+
+
+def test_a_check_added_as_one_file_is_listed_explained_and_reported(
+    gkprep: str, house: Path
+) -> None:
+    assert len(documented_example().splitlines()) <= 35
+    (house / "checks/cgroup_version.py").write_text(documented_example())
+
+    assert "cgroup-version" in run(gkprep, house, "list").stdout
+    assert "systemd 219 (CentOS 7) cannot run" in run(gkprep, house, "explain", "cgroup-version").stdout
+    args = ("check", "--local", "--device", "/dev/none", "--only", "cgroup-version", "-o", "json")
+    report = run(gkprep, house, *args)
+    findings = json.loads(report.stdout)["findings"]
+    kind = subprocess.check_output(["stat", "-f", "-c", "%T", "/sys/fs/cgroup"], text=True).strip()
+    assert [(f["check"], f["subject"], f["status"]) for f in findings] == [
+        ("cgroup-version", "/sys/fs/cgroup", "warn" if kind == "cgroup2fs" else "pass")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("import nothing_of_that_name", "cannot be loaded: ModuleNotFoundError"),
+        (documented_example().replace("def cgroup_version", "def kernel_modules"), "two plugins claim"),
+    ],
+)
+def test_a_broken_plugin_is_named_and_nothing_is_checked(
+    gkprep: str, house: Path, text: str, complaint: str
+) -> None:
+    (house / "checks/broken.py").write_text(text)
+    done = run(gkprep, house, "check", "--local", "--device", "/dev/none")
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_the_seven_checks_of_the_walk_through_keep_their_ids() -> None:
+    ids = [check.id for check in registry.checks()]
+    assert set(ids) >= SEED_CHECKS
+    assert ids == sorted(ids)
+
+
+@pytest.mark.parametrize("check", registry.checks(), ids=lambda check: check.id)
+def test_every_check_has_a_whole_page(check: registry.Check | FleetCheck) -> None:
+    summary, _, body = check.doc.partition("\n\n")
+    assert summary.endswith(".")
+    assert "\n" not in summary
+    for section in SECTIONS:
+        assert f"\n\n{section}" in f"\n\n{body}"
+
+
+def test_an_unknown_id_gets_the_nearest_ones() -> None:
+    with pytest.raises(UsageError, match="did you mean kernel-modules"):
+        select_checks(registry.checks(), ["kernel-module"], [])
+
+
+def test_leaving_everything_out_is_an_error() -> None:
+    checks = registry.checks()
+    with pytest.raises(UsageError, match="no check"):
+        select_checks(checks, [], [check.id for check in checks])
