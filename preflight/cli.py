@@ -146,7 +146,7 @@ def check(  # noqa: PLR0913 - one parameter an option
         accept_new=accept_new,
         become_password=getpass.getpass("sudo password: ") if ask_become_pass else None,
     )
-    with Progress(len(where.nodes), sys.stderr) as progress:
+    with Progress([node.name for node in where.nodes], sys.stderr) as progress:
         known = survey.survey(
             where.nodes,
             select.judgeable(checks, whole=where.whole),

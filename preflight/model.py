@@ -96,12 +96,16 @@ class SshOptions:
 
 @dataclass(frozen=True)
 class Device:
-    """A disk that heketi is to get. `serial` or `wwn` pins it; `wipe` is a consent token."""
+    """A disk that heketi is to get. `serial` or `wwn` pins it; `wipe` is a consent token.
+
+    `tags` are heketi's own, (name, value) pairs that only a heketi topology brings.
+    """
 
     path: str
     serial: str | None = None
     wwn: str | None = None
     wipe: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ class Node:
 
     `address` is where SSH connects, `storage` the IP address that Gluster uses (None only for a
     client whose address is a name). `policy` is the inventory's own, the same object on every
-    node: a check sees a node, never the inventory.
+    node: a check sees a node, never the inventory. `tags` are as a Device's.
     """
 
     name: str
@@ -122,6 +126,7 @@ class Node:
     become: bool | None = None
     devices: tuple[Device, ...] = ()
     policy: Policy = Policy()
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,11 +143,17 @@ class Deployer:
 
 @dataclass(frozen=True)
 class Inventory:
-    """The cluster as its owner describes it, in the order of the file."""
+    """The cluster as its owner describes it, in the order of the file.
+
+    `file` and `block` say which volumes heketi may place on the cluster; None, which is all that
+    an inventory can say, leaves it to heketi: both.
+    """
 
     nodes: tuple[Node, ...]
     policy: Policy = Policy()
     deployer: Deployer = Deployer()
+    file: bool | None = None
+    block: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def this_machine(path: Path | None, devices: Sequence[str], storage: str | None)
             devices=tuple(Device(device) for device in devices),
         )
     else:
-        own = network.own_addresses()
+        own = network.own_addresses() or frozenset()
         node = inventory.local_node(inventory.load(source), socket.gethostname(), own)
     return Targets((replace(node, become=os.geteuid() != 0),), whole=False)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from preflight.inventory.problems import Mark, Problems
 from preflight.inventory.rules import is_ip, same_path, special
-from preflight.inventory.tree import Map, Scalar, Tree
+from preflight.inventory.tree import Map, Tree
 from preflight.inventory.values import Fields, Reader, Reading, items
 from preflight.model import Device, Node, Policy, Role, SshOptions
 
@@ -25,11 +25,13 @@ class Claims:
 
     def claim(self, kind: str, value: str, mark: Mark, owner: str, shown: str = "") -> None:
         """Take `value` for `owner`; add a problem where another has it already."""
-        first = self._taken.setdefault((kind, value), (mark, owner))
-        if first != (mark, owner):
+        if first := self._taken.get((kind, value)):
+            line, other = first[0].line, first[1]
             self._problems.add(
-                mark, f"{kind}: {shown or value} belongs to {first[1]} already (line {first[0].line})"
+                mark, f"{kind}: {shown or value} is that of {other} already (line {line})"
             )
+        else:
+            self._taken[kind, value] = (mark, owner)
 
 
 def node(fields: Fields, policy: Policy, claims: Claims, problems: Problems) -> Node | None:
@@ -94,7 +96,7 @@ def _devices(fields: Fields, problems: Problems) -> Iterator[Fields]:
 
 def _claim(node: Node, fields: Fields, claims: Claims) -> None:
     marks, owner = fields.marks, f"the node {node.name}"
-    claims.claim("name", node.name, marks["name"], "the node")
+    claims.claim("name", node.name, marks["name"], "another node")
     # Behind one address may be many machines, each with a port of its own.
     port = node.ssh.port or SSH_PORT
     host = node.address.lower().rstrip(".")
@@ -125,14 +127,9 @@ def devices(tree: Tree, path: Reader[str], table: Reader[Fields], reading: Readi
         found.append(fields)
         if value := fields.values.get("path"):
             mark = fields.marks["path"]
-            first = seen.setdefault(same_path(value), mark)
-            if first is not mark:
+            if first := seen.get(same_path(value)):
                 reading.problems.add(
                     mark, f"the disk {value} is in this list already (line {first.line})"
                 )
+            seen.setdefault(same_path(value), mark)
     return found
-
-
-def scalar_text(tree: Tree) -> str | None:
-    """The words of a scalar, None for anything else."""
-    return tree.text if isinstance(tree, Scalar) else None

@@ -36,7 +36,9 @@ class Problems:
         """Raise InventoryError with every mistake, in file order, if there are any."""
         if not self._found:
             return
-        told = sorted(self._found, key=lambda problem: (problem.line, problem.column, problem.message))
+        told = sorted(
+            self._found, key=lambda problem: (problem.line, problem.column, problem.message)
+        )
         if len(told) >= MOST:
             last = told[-1]
             told.append(Problem(last.line, last.column, f"reading stopped at {MOST} mistakes"))

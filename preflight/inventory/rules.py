@@ -93,7 +93,7 @@ def storage_address(tree: Tree, reading: Reading) -> str:
 
 def special(value: str) -> str:
     """Say why this IP address can be no node's in a cluster; empty where it can."""
-    ip = ipaddress.ip_address(value)
+    ip = _ip(value)
     if ip == _BROADCAST:
         return "the broadcast address"
     return next((why for attribute, why in _SPECIAL if getattr(ip, attribute)), "")
@@ -106,9 +106,11 @@ def is_ip(value: str) -> bool:
 
 def _ip(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(value)
+        ip = ipaddress.ip_address(value)
     except ValueError:
         return None
+    # ::ffff:192.0.2.1 is the IPv4 address, spelt for IPv6 sockets (RFC 4291, 2.5.5.2).
+    return getattr(ip, "ipv4_mapped", None) or ip
 
 
 def device_path(tree: Tree, reading: Reading) -> str:

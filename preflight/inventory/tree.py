@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple, Union
 
 import yaml
 
@@ -103,7 +103,9 @@ class _Builder:
         next(self._events)  # the stream's start
         if isinstance(next(self._events), yaml.StreamEndEvent):
             only = "holds nothing but comments" if self._text.strip() else "is empty"
-            self.problems.add(Mark(1, 1), f"the file {only}; `gkprep init` writes one to start from")
+            self.problems.add(
+                Mark(1, 1), f"the file {only}; `gkprep init` writes one to start from"
+            )
             return None
         tree = self._tree(next(self._events), 0)
         next(self._events)  # the document's end
@@ -130,7 +132,9 @@ class _Builder:
 
     def _content(self, event: yaml.NodeEvent, depth: int) -> Tree:
         if isinstance(event, yaml.SequenceStartEvent):
-            items = tuple(self._tree(item, depth + 1) for item in self._until(yaml.SequenceEndEvent))
+            items = tuple(
+                self._tree(item, depth + 1) for item in self._until(yaml.SequenceEndEvent)
+            )
             return List(items, _mark(event), 1 + sum(item.size for item in items))
         if isinstance(event, yaml.MappingStartEvent):
             return self._map(event, depth)
@@ -150,7 +154,8 @@ class _Builder:
                 self.problems.add(key.mark, "a key must be a word")
             elif first := entries.get(key.text):
                 self.problems.add(
-                    key.mark, f"duplicate key {key.text!r}: it stands at line {first.key.line} already"
+                    key.mark,
+                    f"duplicate key {key.text!r}: it stands at line {first.key.line} already",
                 )
             else:
                 entries[key.text] = Entry(key.mark, value)
@@ -205,7 +210,11 @@ class _Builder:
 
 
 def _mark(event: yaml.Event) -> Mark:
-    return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+    return _place(event.start_mark)
+
+
+def _place(mark: Any) -> Mark:  # noqa: ANN401 - PyYAML's mark, libyaml's, or None
+    return Mark(mark.line + 1, mark.column + 1) if mark else Mark(1, 1)
 
 
 def _explain(exc: yaml.MarkedYAMLError, lines: list[str]) -> tuple[Mark, str]:
@@ -213,8 +222,7 @@ def _explain(exc: yaml.MarkedYAMLError, lines: list[str]) -> tuple[Mark, str]:
 
     libyaml and PyYAML name the same mistake differently; the commonest ones are worded here.
     """
-    where = exc.problem_mark or exc.context_mark
-    mark = Mark(where.line + 1, where.column + 1) if where else Mark(1, 1)
+    mark = _place(exc.problem_mark or exc.context_mark)
     line = lines[mark.line - 1] if mark.line <= len(lines) else ""
     if tab := re.match(r" *(\t)", line):
         return Mark(mark.line, tab.start(1) + 1), "a tab; YAML is indented with spaces"
@@ -228,7 +236,6 @@ def _explain(exc: yaml.MarkedYAMLError, lines: list[str]) -> tuple[Mark, str]:
         seen = line[mark.column - 1 : mark.column]
         return mark, f"a text that begins with {seen} needs quotes"
     if "unexpected end of stream" in problem and exc.context_mark:
-        begin = exc.context_mark
-        return Mark(begin.line + 1, begin.column + 1), "the quote that opens here is never closed"
+        return _place(exc.context_mark), "the quote that opens here is never closed"
     context = f"{exc.context}: " if exc.context else ""
     return mark, f"not valid YAML: {context}{problem}"

@@ -82,6 +82,17 @@ class Fields:
             values[key] = value.over(under) if both else value
         return Fields(self.mark, values, {**below.marks, **self.marks})
 
+    def without(self, key: str) -> Fields:
+        """These fields as if `key` had never been written."""
+        values = {name: value for name, value in self.values.items() if name != key}
+        return Fields(self.mark, values, {k: mark for k, mark in self.marks.items() if k != key})
+
+    def renamed(self, key: str, name: str) -> Fields:
+        """These fields with `key` under another name."""
+        values = {name if old == key else old: value for old, value in self.values.items()}
+        marks = {name if old == key else old: mark for old, mark in self.marks.items()}
+        return Fields(self.mark, values, marks)
+
     def spoiled(self, key: str) -> bool:
         """Whether `key` was given but could not be read: a mistake that is told already."""
         return key in self.marks and key not in self.values
@@ -111,7 +122,10 @@ def _clip(text: str) -> str:
 
 def _kind(scalar: Scalar) -> str:
     """What YAML 1.1 makes of a word without quotes: str, int, bool, null, float, timestamp, ..."""
-    tag: str = _RESOLVER.resolve(yaml.ScalarNode, scalar.text, (scalar.plain, not scalar.plain))
+    implicit = (scalar.plain, not scalar.plain)
+    tag: str = _RESOLVER.resolve(  # type: ignore[no-untyped-call]  # the stubs leave it out
+        yaml.ScalarNode, scalar.text, implicit
+    )
     return tag.rpartition(":")[2]
 
 
@@ -148,7 +162,11 @@ def integer(low: int, high: int) -> Reader[int]:
     allowed = f"a whole number, {low} to {high}"
 
     def read(tree: Tree, _reading: Reading) -> int:
-        if not (isinstance(tree, Scalar) and tree.plain and re.fullmatch("0|[1-9][0-9]{0,17}", tree.text)):
+        if not (
+            isinstance(tree, Scalar)
+            and tree.plain
+            and re.fullmatch("0|[1-9][0-9]{0,17}", tree.text)
+        ):
             raise Wrong(tree, allowed)
         value = int(tree.text)
         if not low <= value <= high:

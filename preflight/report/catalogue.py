@@ -16,7 +16,7 @@ FILE = "failure-catalogue.md"
 
 @dataclass(frozen=True)
 class Row:
-    """One failure: (name of the column, text) pairs, in the order of the table; text is Markdown."""
+    """One failure: (column, text) pairs in the order of the table; the text is Markdown."""
 
     id: str
     columns: tuple[tuple[str, str], ...]
@@ -51,7 +51,7 @@ def abbreviations(text: str) -> dict[str, str]:
 
 
 def _table_rows(text: str) -> Iterator[Row]:
-    """Rows of all tables; a header is the line above the |-|-| line (`\\|` is no border)."""
+    r"""Rows of all tables; a header is the line above the |-|-| line (`\|` is no border)."""
     names: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     for line in text.splitlines():

@@ -1,4 +1,4 @@
-"""What is checked and why: `gkprep list`, and the page of `gkprep explain` for a check or a failure.
+"""What is checked, and why: `gkprep list`, and the pages of `gkprep explain`.
 
 A check's page is its docstring: a sentence, then paragraphs that may begin with a label (`Why:`).
 A failure's page is its row of the catalogue.

@@ -90,7 +90,7 @@ def sections(findings: Iterable[Finding]) -> list[Section]:
 
 
 def silences(findings: Iterable[Finding], facts: Mapping[str, Facts]) -> list[Silence]:
-    """What is unknown only because a node gave no answer, said once per reason and not per check."""
+    """What is unknown because a node gave no answer: said once per reason, not per check."""
     unanswered = _by((f for f in findings if because_lost(f, facts)), lambda f: f.node)
     found = []
     for node, known in facts.items():
@@ -111,7 +111,7 @@ def because_lost(finding: Finding, facts: Mapping[str, Facts]) -> bool:
 
 
 def shape(text: str) -> str:
-    """`text` with every word that holds a digit blanked out: what differs only in values is equal."""
+    """`text` with every word that holds a digit blanked out, so that only values are lost."""
     return re.sub(r"[\w.:-]*\d[\w.:-]*", "#", text)
 
 

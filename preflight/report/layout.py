@@ -1,4 +1,4 @@
-"""Lines of styled words, wrapped to a width with hanging indents; the only place that draws them."""
+"""Lines of styled words, wrapped to a width with hanging indents, and how they are drawn."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ class Page:
 
     def text(self) -> str:
         """All of it, coloured where the style has colour; ends with a newline."""
-        if self.style.plain:
-            rows = ("".join(span.text for span in spans).rstrip() for spans in self.lines)
-            return "".join(f"{row}\n" for row in rows)
-        return self._coloured()
+        if not self.style.plain:
+            return self._coloured().replace(UNBROKEN, " ")
+        rows = ("".join(span.text for span in spans).rstrip() for spans in self.lines)
+        return "".join(f"{row}\n" for row in rows).replace(UNBROKEN, " ")
 
     def _wrap(self, text: str, start: int, indent: int) -> list[str]:
         if self.style.width is None:
-            return [text.replace(UNBROKEN, " ")]
+            return [text]
         width = max(self.style.width, indent + NARROWEST)
         wrapper = textwrap.TextWrapper(
             width=width,
@@ -91,7 +91,7 @@ class Page:
             break_on_hyphens=False,
             replace_whitespace=False,
         )
-        lines = [line.replace(UNBROKEN, " ") for line in wrapper.wrap(text)]
+        lines = wrapper.wrap(text)
         return [line[start if at == 0 else indent :] for at, line in enumerate(lines)]
 
     def _coloured(self) -> str:

@@ -1,4 +1,4 @@
-"""The report for a program: `-o json`, a contract. docs/report.md and schemas/report.schema.json."""
+"""The report for a program: `-o json`, a contract (docs/report.md, schemas/report.schema.json)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def dumps(value: Mapping[str, object]) -> str:
 
 
 def timestamp(moment: datetime) -> str:
-    """RFC 3339, to the second; raises ValueError for a time without a zone, which names no moment."""
+    """RFC 3339, to the second; raises ValueError for a time without a zone: it is no moment."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone")
     return moment.isoformat(timespec="seconds")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from preflight.report.layout import UNBROKEN
 from preflight.report.printable import ELISION, bounded, visible
 
 MANY = 8  # more names than this are folded, however short they are
 ROOM = 60  # characters for all names together
 RUNS = 5  # runs of numbers within one pair of brackets
+MORE = UNBROKEN.join([ELISION, "(-o", "json", "lists", "them)"])
 NAME = 63  # characters of one name (RFC 1123 label)
 
 
@@ -32,17 +34,18 @@ def _brief(names: Sequence[str]) -> str:
     plain = " ".join(names)
     if len(names) <= MANY and len(plain) <= ROOM:
         return plain
-    pieces, length = [], 0
+    pieces: list[str] = []
+    length = 0
     for piece in fold(names):
         length += len(piece) + 1
         if pieces and length > ROOM:
-            return " ".join([*pieces, ELISION, "(-o json lists them)"])
+            return " ".join([*pieces, MORE])
         pieces.append(piece)
     return " ".join(pieces)
 
 
 def fold(names: Iterable[str]) -> list[str]:
-    """Names that differ in their last number made one, as pdsh and Slurm write it: `n[1-3,7].lan`."""
+    """Names that differ in their last number as one, as pdsh and Slurm write it: `n[1-3,7].lan`."""
     families: dict[tuple[str, str, int], list[int]] = {}
     single: list[str] = []
     split = [(re.fullmatch(r"(.*?)([0-9]+)([^0-9]*)", name), name) for name in names]

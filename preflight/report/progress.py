@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TextIO
+from typing import TextIO, final
 
 from preflight.model import Facts
 from preflight.report.printable import bounded, visible
@@ -25,6 +25,7 @@ NAMED = 3
 BAR = 24
 
 
+@final
 class Progress:
     """A context manager around the asking of `nodes`; `done()` as each has answered.
 

@@ -67,12 +67,13 @@ class _Report:
         self.passes()
         for section in self.sections(Status.SKIP):
             self.in_short(Status.SKIP, section)
-        self.page.gap()
         for status in (Status.WARN, Status.FAIL):
             for check, group in groupby(self.sections(status), lambda section: section.check):
+                self.page.gap()
                 for section in group:
                     self.section(status, section)
                 self.way_out(check)
+        self.page.gap()
         for section in self.sections(Status.ERROR):
             self.in_short(Status.ERROR, section)
         self.silences()
@@ -88,13 +89,13 @@ class _Report:
             (check, findings, self.how_many(check, findings))
             for check, findings in _passed(self.run.findings).items()
         ]
-        room = max((len(count) for _, _, count in passed), default=0) + 3
+        column = max((len(count) for _, _, count in passed), default=0) + 3
         for check, findings, count in passed:
-            head = (*self.head(Status.PASS, check), Span(count.ljust(room), "label"))
-            limit = (
-                SAW if self.style.width is None else max(COLUMN, self.style.width - length(head))
-            )
-            self.page.line(*head, Span(bounded(self.seen(findings), limit)))
+            head = (*self.head(Status.PASS, check), Span(count.ljust(column), "label"))
+            room = max(COLUMN, (self.style.width or SAW) - length(head))
+            tries = [self.seen(findings, most) for most in (LIST, 1, 0)]
+            seen = next((text for text in tries if len(text) <= room), tries[-1])
+            self.page.line(*head, Span(bounded(seen, room)))
 
     def how_many(self, check: str, findings: Sequence[Finding]) -> str:
         nodes, of = {finding.node for finding in findings}, len(self.asked[check])
@@ -102,8 +103,8 @@ class _Report:
             return "cluster"
         return _many(of, "node") if len(nodes) == of else f"{len(nodes)} of {of} nodes"
 
-    def seen(self, findings: Iterable[Finding]) -> str:
-        """What a check saw: the same said once, one value standing for all of its kind."""
+    def seen(self, findings: Iterable[Finding], most: int) -> str:
+        """What a check saw: the same said once, one value for all of its kind, `most` subjects."""
         subjects_of: dict[str, list[str]] = {}
         for subject, saw in dict.fromkeys((f.subject, f.saw) for f in findings):
             subjects_of.setdefault(saw, []).append(subject)
@@ -111,15 +112,15 @@ class _Report:
         for saw in subjects_of:
             alike.setdefault(grouping.shape(saw), []).append(saw)
         return "; ".join(
-            self.named(subjects_of[saws[0]], self.show(saws[0], SAW))
-            + (f" (and {len(saws) - 1} alike)" if len(saws) > 1 else "")
+            self.named(subjects_of[saws[0]], self.show(saws[0], SAW), most)
+            + (f" (+{len(saws) - 1} alike)" if len(saws) > 1 else "")
             for saws in alike.values()
         )
 
     # What is not.
 
     def sections(self, status: Status) -> list[Section]:
-        """What findings of `status` there are, but for those that only say that a node was silent."""
+        """Findings of `status`, but for those that only say that a node was silent."""
         facts = self.run.facts
         return grouping.sections(
             finding
@@ -134,48 +135,50 @@ class _Report:
             self.block(status, block)
 
     def block(self, status: Status, block: Block) -> None:
-        """What was seen and wanted, the error that it leads to, tokens, and the commands to type."""
+        """What was seen and wanted, the error it leads to, tokens, the commands to type."""
         shown = block.entries if len(block.entries) <= FEW else block.entries[:SOME]
         alone = len(block.entries) == 1
-        same_says = len({entry.says for entry in block.entries}) == 1
         same_cures = len({entry.cures for entry in block.entries}) == 1
         for entry in shown:
             self.observed(entry, "" if alone else self.listed(entry))
-            if not same_says:
-                self.says(status, entry.says)
             if not same_cures:
                 self.cures(entry)
         if more := len(block.entries) - len(shown):
             rest = f"{ELISION} {more} more, different only in such values (-o json lists them)"
             self.page.wrapped(INDENT, body=Span(rest, "label"))
-        if same_says:
-            self.says(status, block.entries[0].says)
+        self.says(status, block)
         self.tokens(block)
         if same_cures:
             self.cures(block.entries[0])
 
     def observed(self, entry: Entry, names: str) -> None:
-        """`/dev/sdb  saw THIS    want THAT` on one line, or on two where that is too long."""
-        subject = self.named(entry.subjects, "")
-        lead = "  ".join(part for part in (names, subject) if part)
-        head = (INDENT, Span(f"{lead}  " if lead else ""))
+        """`/dev/sdb  saw THIS    want THAT`, on as few lines as it takes."""
+        lead = "  ".join(part for part in (names, self.named(entry.subjects, "")) if part)
         saw = (Span("saw ", "label"), Span(self.show(entry.saw, SAW)))
         want = (Span("want ", "label"), Span(self.show(entry.want, SAW)))
-        if not entry.want:
-            self.page.wrapped(*head, saw[0], body=saw[1])
-        elif self.page.fits(*head, *saw, GAP, *want):
-            self.page.line(*head, *saw, GAP, *want)
-        else:
-            if not self.page.fits(*head, *saw):
-                self.page.wrapped(INDENT, body=Span(lead))
-                head = (INDENT, Span("  "))
-            self.page.wrapped(*head, saw[0], body=saw[1])
-            self.page.wrapped(Span(" " * length(head)), want[0], body=want[1])
+        both = (*saw, GAP, *want) if entry.want else saw
+        first = Span(f"{lead}  " if lead else "")
+        if self.page.fits(INDENT, first, *both):
+            self.page.line(INDENT, first, *both)
+            return
+        if lead:
+            self.page.wrapped(INDENT, body=Span(lead))
+        under = Span(" " * (length((INDENT,)) + 2))
+        if self.page.fits(under, *both):
+            self.page.line(under, *both)
+            return
+        self.page.wrapped(under, saw[0], body=saw[1])
+        if entry.want:
+            self.page.wrapped(under, want[0], body=want[1])
 
-    def says(self, status: Status, says: str) -> None:
-        label = "would fail with: " if status is Status.FAIL else "could fail with: "
+    def says(self, status: Status, block: Block) -> None:
+        """The error, once: entries of a block differ only in values, so one speaks for all."""
+        label = "would fail with" if status is Status.FAIL else "could fail with"
+        says = block.entries[0].says
+        example = any(entry.says != says for entry in block.entries)
         if says:
-            self.page.wrapped(INDENT, Span(label, "label"), body=Span(self.show(says, SAYS)))
+            head = Span(f"{label}, for one: " if example else f"{label}: ", "label")
+            self.page.wrapped(INDENT, head, body=Span(self.show(says, SAYS)))
 
     def tokens(self, block: Block) -> None:
         """Each disk's token on a line of its own, whatever else its nodes have in common."""
@@ -221,7 +224,7 @@ class _Report:
     # What could not be found out, or had not to be.
 
     def in_short(self, status: Status, section: Section) -> None:
-        """`? check   node: why` for one finding on one node, else a line for each under the nodes."""
+        """`? check   node: why` for one finding on one node, else a line each under the nodes."""
         head = self.head(status, section.check)
         entries = [entry for block in section.blocks for entry in block.entries]
         if len(entries) == 1 and len(section.nodes) == 1:
@@ -262,20 +265,16 @@ class _Report:
     def silence(self, silence: Silence) -> None:
         names = where(silence.nodes, len(self.run.facts), ascii_only=self.style.plain)
         what = "unreachable" if silence.whole else "answered in part"
-        owed = _many(silence.checks, "check") + " unknown" if silence.checks else ""
-        if owed and len(silence.nodes) > 1:
-            owed += " on each"
-        text = f"{what}: {self.show(silence.reason, SAW)}" + (f"    ({owed})" if owed else "")
-        glyph, hang = self.glyph(Status.ERROR), self.column + len(GAP.text)
-        if len(names) <= self.column - 2:
-            self.page.wrapped(
-                glyph, Span(names.ljust(self.column), "strong"), body=Span(text), hang=hang
-            )
-        elif self.page.fits(glyph, Span(f"{names}  {text}")):
-            self.page.line(glyph, Span(f"{names}  ", "strong"), Span(text))
+        text = f"{what}: {self.show(silence.reason, SAW)}"
+        if silence.checks:
+            each = " on each" if len(silence.nodes) > 1 else ""
+            text += f"    ({_many(silence.checks, 'check')} unknown{each})"
+        head = (self.glyph(Status.ERROR), Span(f"{names}  ", "strong"))
+        if len(silence.nodes) == 1 or self.page.fits(*head, Span(text)):
+            self.page.wrapped(*head, body=Span(text), hang=length((INDENT,)))
         else:
-            self.page.wrapped(glyph, body=Span(names, "strong"))
-            self.page.wrapped(INDENT, body=Span(text), hang=2 * len(INDENT.text))
+            self.page.wrapped(head[0], body=Span(names, "strong"))
+            self.page.wrapped(INDENT, body=Span(text))
 
     # The last line.
 
@@ -311,11 +310,11 @@ class _Report:
         """Which nodes one of several variants is about, without a count."""
         return listed(entry.nodes, ascii_only=self.style.plain)
 
-    def named(self, subjects: Sequence[str], text: str) -> str:
-        """`text` with its subjects before it."""
-        few = [self.show(subject, SUBJECT) for subject in subjects[:LIST] if subject]
-        if len(subjects) > LIST:
-            few.append(f"{ELISION} ({len(subjects)} in all)")
+    def named(self, subjects: Sequence[str], text: str, most: int = LIST) -> str:
+        """`text` with its subjects before it, `most` of them by name (0: without)."""
+        few = [self.show(subject, SUBJECT) for subject in subjects[:most] if subject]
+        if len(subjects) > most > 0:
+            few.append(f"and {len(subjects) - most} more")
         return ": ".join(part for part in (" ".join(few), text) if part)
 
     def show(self, text: str, limit: int) -> str:

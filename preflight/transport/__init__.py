@@ -17,20 +17,34 @@ read, or as the `lost` of an Output. paramiko is imported when the first node is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 
 from preflight.model import Node
-from preflight.transport.dialer import Dialer
 from preflight.transport.local import Local
 from preflight.transport.shell import ConnectOptions, Shell
 
-__all__ = ["ConnectOptions", "Dialer", "Local", "Shell", "connector"]
+__all__ = ["ConnectOptions", "Local", "Shell", "connect", "connector"]
+
+
+def connect(nodes: Iterable[Node], options: ConnectOptions) -> Callable[[Node], Shell]:
+    """Return what gives each of `nodes` its shell over SSH.
+
+    Asks for passphrases, if `options` says how. Raises UsageError where ssh_config cannot be used.
+    """
+    with warnings.catch_warnings():
+        # Some versions of paramiko warn, on import, of what newer cryptography will do to them.
+        warnings.simplefilter("ignore")
+        from preflight.transport.dialer import Dialer  # noqa: PLC0415 - it takes 0.4 s
+    dialer = Dialer(options)
+    dialer.prepare(nodes)
+    return dialer.connect
 
 
 def connector(
     *, local: bool, accept_new: bool = False, become_password: str | None = None
 ) -> Callable[[Node], Shell]:
-    """Return what gives a node its shell; raises UsageError where ~/.ssh/config cannot be used."""
+    """Return what gives a node its shell: over SSH, or on this machine."""
     if local:
         return lambda _node: Local(become_password)
-    return Dialer(ConnectOptions(accept_new=accept_new, become_password=become_password)).connect
+    return connect((), ConnectOptions(accept_new=accept_new, become_password=become_password))

@@ -78,12 +78,10 @@ def _converse(process: subprocess.Popen[bytes], talk: Talk, deadline: Deadline) 
             pending += talk.hear(*heard)
             if talk.flood:
                 return talk.flood
-            if any(heard) or ready & open_streams:
-                continue
             if end.left <= 0:
-                return None if end is not deadline else f"no answer within {deadline}"
-            if process.poll() is not None and end is deadline:
-                end = min(deadline, Deadline.after(LINGER), key=lambda d: d.moment)
+                return f"no answer within {deadline}" if end is deadline else None
+            if end is deadline and not ready & open_streams and process.poll() is not None:
+                end = min(deadline, Deadline.after(LINGER), key=lambda either: either.moment)
     return None
 
 

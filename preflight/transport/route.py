@@ -113,8 +113,8 @@ class ProxyCommand:
         try:
             self._process = subprocess.Popen(
                 [shell, "-c", f"exec {command}"],
-                stdin=theirs,
-                stdout=theirs,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
                 stderr=self._errors,
                 start_new_session=True,
             )

@@ -13,6 +13,14 @@ from typing import Protocol
 from preflight.model import Limits, Output
 
 
+def login_home() -> Path:
+    """Return the user's home as OpenSSH finds it: passwd(5) comes before $HOME."""
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return Path.home()
+
+
 class Shell(Protocol):
     """A POSIX shell with root's rights on one machine, used for one script."""
 
@@ -41,7 +49,7 @@ class ConnectOptions:
     become_password: str | None = field(default=None, repr=False)
     ask_passphrase: Callable[[Path], str | None] | None = None
     config_file: Path | None = None
-    home: Path = field(default_factory=lambda: home())
+    home: Path = field(default_factory=login_home)
     etc: Path = Path("/etc/ssh")
 
 
@@ -65,14 +73,6 @@ class Deadline:
     def __str__(self) -> str:
         """`10 s`."""
         return f"{self.limit:g} s"
-
-
-def home() -> Path:
-    """Return the user's home as OpenSSH finds it: passwd(5) comes before $HOME."""
-    try:
-        return Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:
-        return Path.home()
 
 
 def printable(text: str, most: int = 300) -> str:

@@ -111,7 +111,7 @@ class Talk:
         return f"{started} not start a shell: {words} (exit {rc})"
 
     def _words(self) -> str:
-        """Return the last line that was printed, without the prompt and, whatever happened, the password."""
+        """Return the last line that was printed, without our prompt and never with the password."""
         for data in (self._err.data, self._out.data):
             text = bytes(data[-4096:]).decode("utf-8", "replace").replace(self._prompt, "\n")
             lines = [line for line in text.splitlines() if line.strip()]

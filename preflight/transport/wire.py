@@ -61,6 +61,8 @@ class Wire:
                 data = self._pipe.recv(size)
             except TimeoutError:
                 continue
+            except EOFError:
+                return b""
             self.allowance -= len(data)
             return data
         return b""
@@ -75,7 +77,10 @@ class Wire:
             return self._pipe.send(data)
         except TimeoutError as exc:
             self.ended = self.ended or "late"
+            self.close()
             raise ConnectionError("the peer does not read") from exc
+        except EOFError as exc:
+            raise ConnectionError("the wire has ended") from exc
 
     def settimeout(self, seconds: float | None) -> None:
         """Do nothing: paramiko would poll, but here the deadline rules."""

@@ -1,0 +1,96 @@
+"""Which host keys are known: known_hosts files, read once a run and shared by all connections."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from preflight.errors import TransportError
+from preflight.openssh import known_hosts
+from preflight.openssh.config import HostConfig, Strict
+from preflight.openssh.known_hosts import Entry, HostKey, KnownHosts, Trust
+
+
+class HostKeys:
+    """What the user trusts. `accept_new` records keys of hosts that no line is about."""
+
+    def __init__(self, *, accept_new: bool, home: Path) -> None:
+        self._accept_new = accept_new
+        self._home = home
+        self._files: dict[Path, KnownHosts] = {}
+        self._lock = threading.Lock()
+
+    def order(self, config: HostConfig, algorithms: Sequence[str]) -> list[str]:
+        """Return `algorithms` with those first for which a key is known, as `ssh` offers them.
+
+        A server with several keys would else show one that nobody has recorded.
+        """
+        with self._lock:
+            keys = [entry.key for name in _names(config) for entry in self._about(config, name)]
+        types = {key.type for key in keys if key is not None}
+        return sorted(algorithms, key=lambda name: _key_type(name) not in types)
+
+    def verify(self, config: HostConfig, shown: HostKey) -> None:
+        """Raise TransportError unless the key that the host shows may be trusted."""
+        with self._lock:
+            if self._is_known(config, shown):
+                return
+            # StrictHostKeyChecking `no` is taken for `accept-new`: it never excuses a changed key.
+            if self._accept_new or config.strict in {Strict.ACCEPT_NEW, Strict.NO}:
+                self._record(config, shown)
+                return
+        raise TransportError(_unknown(config, shown, self._home))
+
+    def _is_known(self, config: HostConfig, shown: HostKey) -> bool:
+        name, *fallback = _names(config)
+        if known_hosts.judge(name, self._about(config, name), shown) is Trust.KNOWN:
+            return True
+        # A key recorded for the host without its port is good for any port, as for `ssh`.
+        return any(
+            not entry.word and entry.key == shown
+            for plain in fallback
+            for entry in self._about(config, plain)
+        )
+
+    def _about(self, config: HostConfig, name: str) -> Iterator[Entry]:
+        for path in (*config.user_known_hosts, *config.global_known_hosts):
+            if path not in self._files:
+                self._files[path] = KnownHosts.read(path)
+            yield from self._files[path].about(name)
+
+    def _record(self, config: HostConfig, shown: HostKey) -> None:
+        if not config.user_known_hosts:
+            raise TransportError("the new host key cannot be recorded: UserKnownHostsFile is none")
+        path, (name, *_) = config.user_known_hosts[0], _names(config)
+        entry = known_hosts.record(path, name, shown, hashed=config.hash_known_hosts)
+        self._files[path].add(entry)
+
+
+def _names(config: HostConfig) -> list[str]:
+    """Return the name the host goes by, then the one without its port, if that is another."""
+    name = known_hosts.host_name(config.hostname, config.port, config.host_key_alias)
+    return [name] if config.host_key_alias else list(dict.fromkeys([name, config.hostname]))
+
+
+def _key_type(algorithm: str) -> str:
+    """RSA keys sign by several algorithms (RFC 8332); the key's own type is ssh-rsa."""
+    return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
+
+
+def _unknown(config: HostConfig, shown: HostKey, home: Path) -> str:
+    """Say how the key is added: by ssh-keyscan where that finds the host under its own name."""
+    direct = not (config.jumps or config.proxy_command or config.host_key_alias)
+    if direct and config.user_known_hosts:
+        hashed = "-H " if config.hash_known_hosts else ""
+        file = str(config.user_known_hosts[0]).replace(f"{home}/", "~/", 1)
+        target = f"{shown.algorithm} -p {config.port} {shlex.quote(config.hostname)}"
+        add = f"ssh-keyscan {hashed}-t {target} >> {file}"
+    else:
+        jump = f"-J {','.join(config.jumps)} " if config.jumps else ""
+        add = f"ssh {jump}-p {config.port} {config.user}@{config.alias}"
+    return (
+        f"host key is unknown: {shown.type} {shown.fingerprint}; compare the fingerprint,"
+        f" then add it: {add}, or use --accept-new"
+    )

@@ -1,0 +1,130 @@
+"""The command line as a user meets it: what it starts, what it refuses, what it exits with."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = ("check", "topology", "init", "list", "explain")
+HEAVY = ("paramiko", "rich.table", "yaml", "psutil", "pyudev", "checks", "fixes")
+
+
+def run(gkprep: str, *args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key != "GKPREP_INVENTORY"}
+    return subprocess.run(
+        [gkprep, *args],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("args", [["--version"], ["--help"], *([c, "--help"] for c in COMMANDS)])
+def test_what_answers_from_itself_imports_nothing_heavy(args: list[str]) -> None:
+    program = (
+        "import sys\nfrom preflight.cli import app\n"
+        f"try: app({args!r}, prog_name='gkprep')\nexcept SystemExit as end: assert not end.code\n"
+        f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(gkprep: str, command: str) -> None:
+    done = run(gkprep, command, "--help")
+    assert done.returncode == 0
+    assert f"gkprep {command}" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        (["check"], "there is no inventory"),
+        (["check", "nowhere.yaml"], "nowhere.yaml"),
+        (["check", "--local", "--only", "kernel-module"], "did you mean kernel-modules?"),
+        (["check", "--local", "--limit", "node1"], "--limit has nothing to choose from"),
+        (["check", "--device", "/dev/sdb"], "they go with --local"),
+        (["check", "--local", "inventory.yaml", "--device", "/dev/sdb"], "without an inventory"),
+        (["check", "--parallel", "0"], "--parallel"),
+        (["check", "-o", "yaml"], "json"),
+        (["chek"], "No such command"),
+        (["explain", "N99"], "N99"),
+        (["explain"], "ID"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_words(
+    gkprep: str, tmp_path: Path, args: list[str], complaint: str
+) -> None:
+    done = run(gkprep, *args, cwd=tmp_path)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_init_writes_what_topology_and_check_can_read(gkprep: str, tmp_path: Path) -> None:
+    assert run(gkprep, "init", cwd=tmp_path).returncode == 0
+    text = (tmp_path / "inventory.yaml").read_text()
+    assert text == (ROOT / "inventory.example.yaml").read_text()
+    done = run(gkprep, "topology", cwd=tmp_path)
+    nodes = json.loads(done.stdout)["clusters"][0]["nodes"]
+    assert [node["node"]["hostnames"]["manage"] for node in nodes] == [
+        ["node-181"],
+        ["node-182"],
+        ["node-183"],
+    ]
+
+
+def test_init_never_overwrites(gkprep: str, tmp_path: Path) -> None:
+    (tmp_path / "inventory.yaml").write_text("mine")
+    done = run(gkprep, "init", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "exists" in done.stderr
+    assert (tmp_path / "inventory.yaml").read_text() == "mine"
+
+
+def test_three_mistakes_are_told_at_once(gkprep: str, tmp_path: Path) -> None:
+    wrong = (
+        (ROOT / "inventory.example.yaml")
+        .read_text()
+        .replace("node-182", "node-181")
+        .replace("nodes:", "node:", 1)
+    )
+    (tmp_path / "inventory.yaml").write_text(wrong + "\nzones: 3\n")
+    done = run(gkprep, "check", cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) >= 2
+    assert "did you mean" in done.stderr
+
+
+def test_a_reader_that_goes_away_changes_no_exit_code(gkprep: str) -> None:
+    with subprocess.Popen(
+        [gkprep, "explain", "kernel-modules"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_this_machine_gets_a_verdict_without_an_inventory(gkprep: str, tmp_path: Path) -> None:
+    done = run(gkprep, "check", "--local", "-o", "json", cwd=tmp_path)
+    report = json.loads(done.stdout)
+    assert {"ready": 0, "blocked": 1, "unknown": 3}[report["verdict"]] == done.returncode
+    assert len(report["nodes"]) == 1
