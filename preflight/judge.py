@@ -47,7 +47,7 @@ def _judge_node(check: Check, facts: Facts) -> Iterator[Finding]:
 
 
 def _attempt(subject: str, test: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """Pass on what `test` finds; end with an ERROR where it cannot find out, breaks or is silent."""
+    """Pass on what `test` finds; an ERROR last, where it cannot find out, breaks or is silent."""
     silent = True
     try:
         for finding in test():

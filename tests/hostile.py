@@ -15,6 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import paramiko
+from paramiko.common import (
+    AUTH_FAILED,
+    AUTH_PARTIALLY_SUCCESSFUL,
+    AUTH_SUCCESSFUL,
+    OPEN_FAILED_RESOURCE_SHORTAGE,
+    OPEN_SUCCEEDED,
+)
 
 Visit = Callable[[socket.socket, threading.Event], None]
 Act = Callable[[paramiko.Channel, threading.Event], None]
@@ -95,7 +102,7 @@ def blackhole() -> Iterator[int]:
         listener.listen(0)
         for _ in range(4):
             waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
+            waiting.settimeout(0)
             waiting.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]
 
@@ -134,10 +141,10 @@ class _Server(paramiko.ServerInterface):
         self.over = over
 
     def check_auth_publickey(self, _username: str, _key: paramiko.PKey) -> int:
-        return paramiko.AUTH_SUCCESSFUL
+        return AUTH_SUCCESSFUL
 
     def check_channel_request(self, _kind: str, _chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, _command: bytes) -> bool:
         threading.Thread(target=self._run, args=(channel,), daemon=True).start()
@@ -151,12 +158,12 @@ class _Server(paramiko.ServerInterface):
 class HangsAtLogin(_Server):
     def check_auth_publickey(self, _username: str, _key: paramiko.PKey) -> int:
         self.over.wait(PATIENCE)
-        return paramiko.AUTH_FAILED
+        return AUTH_FAILED
 
 
 class WantsMore(_Server):
     def check_auth_publickey(self, _username: str, _key: paramiko.PKey) -> int:
-        return paramiko.AUTH_PARTIALLY_SUCCESSFUL
+        return AUTH_PARTIALLY_SUCCESSFUL
 
     def get_allowed_auths(self, _username: str) -> str:
         return "keyboard-interactive"
@@ -164,7 +171,7 @@ class WantsMore(_Server):
 
 class RefusesChannels(_Server):
     def check_channel_request(self, _kind: str, _chanid: int) -> int:
-        return paramiko.OPEN_FAILED_RESOURCE_SHORTAGE
+        return OPEN_FAILED_RESOURCE_SHORTAGE
 
 
 class RefusesCommands(_Server):
@@ -239,4 +246,4 @@ def _run_script(channel: paramiko.Channel) -> subprocess.CompletedProcess[bytes]
     script = b""
     while data := channel.recv(65536):
         script += data
-    return subprocess.run(["sh", "-s"], input=script, capture_output=True)
+    return subprocess.run(["sh", "-s"], input=script, capture_output=True, check=False)

@@ -13,7 +13,7 @@ import pytest
 
 from preflight import registry
 from preflight.errors import UsageError
-from preflight.model import FleetCheck
+from preflight.model import Check, FleetCheck
 from preflight.select import select_checks
 
 ROOT = Path(__file__).parent.parent
@@ -60,7 +60,10 @@ def test_a_check_added_as_one_file_is_listed_explained_and_reported(
     (house / "checks/cgroup_version.py").write_text(documented_example())
 
     assert "cgroup-version" in run(gkprep, house, "list").stdout
-    assert "systemd 219 (CentOS 7) cannot run" in run(gkprep, house, "explain", "cgroup-version").stdout
+    assert (
+        "systemd 219 (CentOS 7) cannot run"
+        in run(gkprep, house, "explain", "cgroup-version").stdout
+    )
     args = ("check", "--local", "--device", "/dev/none", "--only", "cgroup-version", "-o", "json")
     report = run(gkprep, house, *args)
     findings = json.loads(report.stdout)["findings"]
@@ -74,7 +77,10 @@ def test_a_check_added_as_one_file_is_listed_explained_and_reported(
     ("text", "complaint"),
     [
         ("import nothing_of_that_name", "cannot be loaded: ModuleNotFoundError"),
-        (documented_example().replace("def cgroup_version", "def kernel_modules"), "two plugins claim"),
+        (
+            documented_example().replace("def cgroup_version", "def kernel_modules"),
+            "two plugins claim",
+        ),
     ],
 )
 def test_a_broken_plugin_is_named_and_nothing_is_checked(
@@ -95,7 +101,7 @@ def test_the_seven_checks_of_the_walk_through_keep_their_ids() -> None:
 
 
 @pytest.mark.parametrize("check", registry.checks(), ids=lambda check: check.id)
-def test_every_check_has_a_whole_page(check: registry.Check | FleetCheck) -> None:
+def test_every_check_has_a_whole_page(check: Check | FleetCheck) -> None:
     summary, _, body = check.doc.partition("\n\n")
     assert summary.endswith(".")
     assert "\n" not in summary

@@ -19,7 +19,7 @@ def parse_builtin(text: str) -> frozenset[str]:
 
 
 def parse_persisted(text: str) -> frozenset[str]:
-    """Names that systemd-modules-load loads at boot (modules-load.d(5): one a line, # and ; comment)."""
+    """Names that systemd-modules-load loads at boot (modules-load.d(5): # and ; comment)."""
     lines = (line.strip() for line in text.splitlines())
     return frozenset(_canonical(line) for line in lines if line and line[0] not in "#;")
 
@@ -44,11 +44,12 @@ def _canonical(name: str) -> str:
 
 
 def loadable(*names: str) -> Probe[Loadable]:
-    """Which of `names` the running kernel could load; `modprobe -n` only looks, and loads nothing."""
+    """Which of `names` the running kernel could load; `modprobe -n` looks, and loads nothing."""
     listed = " ".join(names)
     return Probe(
         f"kernel.loadable({listed})",
-        f'uname -r; command -v modprobe >/dev/null || {{ echo "modprobe: not found" >&2; exit 127; }}\n'
+        'uname -r; command -v modprobe >/dev/null ||'
+        ' { echo "modprobe: not found" >&2; exit 127; }\n'
         f'for name in {listed}; do modprobe -n -q "$name" && echo "$name"; done; true',
         parse_loadable,
     )

@@ -159,7 +159,7 @@ def _listeners(held: Mapping[tuple[str, str, int], Iterable[Process]]) -> frozen
 def ask_listening() -> frozenset[Listener] | None:
     """In-process twin of `listening`; None without psutil, or where owners cannot be seen."""
     try:
-        import psutil  # noqa: PLC0415 - loaded by those who ask the local machine only
+        import psutil
     except ImportError:
         return None
     if os.geteuid() != 0:

@@ -115,8 +115,8 @@ def _node(tree: Tree, reading: Reading) -> Fields:
 
 def _nodes(tree: Tree, reading: Reading) -> list[Fields]:
     allowed = "a list of nodes, each with a name and an address"
-    found = [fields for fields, _ in items(tree, _node, reading, allowed)]
-    if not getattr(tree, "items", None):
+    found = items(tree, "nodes", _node, reading, allowed)
+    if not found:
         raise Wrong(tree, allowed)
     return found
 

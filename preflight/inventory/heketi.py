@@ -99,7 +99,7 @@ NODE: Mapping[str, Reader[Any]] = {
 
 def _node(tree: Tree, reading: Reading) -> Fields:
     required = {"hostnames": "the names of the node", "zone": "its failure domain, as 1"}
-    return table(tree, "node", NODE, reading, required)
+    return table(tree, "a heketi node", NODE, reading, required)
 
 
 def _device(tree: Tree, reading: Reading) -> Fields:
@@ -131,9 +131,10 @@ def _member(tree: Tree, reading: Reading) -> Fields:
 
 
 def _members(tree: Tree, reading: Reading) -> list[Fields]:
-    if not isinstance(tree, List) or not tree.items:
+    found = items(tree, "nodes", _member, reading, "a list of nodes")
+    if not found:
         raise Wrong(tree, "a list of nodes")
-    return [fields for fields, _ in items(tree, _member, reading, "")]
+    return found
 
 
 CLUSTER: Mapping[str, Reader[Any]] = {"nodes": _members, "file": boolean, "block": boolean}

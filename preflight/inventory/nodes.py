@@ -23,15 +23,19 @@ class Claims:
         self._problems = problems
         self._taken: dict[tuple[str, str], tuple[Mark, str]] = {}
 
-    def claim(self, kind: str, value: str, mark: Mark, owner: str, shown: str = "") -> None:
-        """Take `value` for `owner`; add a problem where another has it already."""
-        if first := self._taken.get((kind, value)):
-            line, other = first[0].line, first[1]
-            self._problems.add(
-                mark, f"{kind}: {shown or value} is that of {other} already (line {line})"
-            )
-        else:
-            self._taken[kind, value] = (mark, owner)
+    def claim(self, key: str, value: str, mark: Mark, owner: str, shown: str = "") -> bool:
+        """Take `value` for `owner`; add a problem and return False where another has it already.
+
+        No owner where the value itself says whose it is; `shown` is how to spell the value.
+        """
+        first = self._taken.get((key, value))
+        if first is None:
+            self._taken[key, value] = (mark, owner)
+            return True
+        place, other = first
+        clash = f"{owner} has {shown or value}, which {other} has" if owner else f"{value} is taken"
+        self._problems.add(mark, f"{key}: {clash} already (line {place.line})")
+        return False
 
 
 def node(fields: Fields, policy: Policy, claims: Claims, problems: Problems) -> Node | None:
@@ -40,30 +44,31 @@ def node(fields: Fields, policy: Policy, claims: Claims, problems: Problems) -> 
     `devices` holds a list of Fields, one a device; `ssh` a Fields.
     """
     values = fields.values
+    storage = _storage(fields, problems)
+    devices = tuple(Device(**device.values) for device in _devices(fields, problems))
+    _claim(fields, storage, claims)
     if "name" not in values or "address" not in values:
         return None
-    made = Node(
+    return Node(
         name=values["name"],
         address=values["address"],
-        storage=_storage(fields, problems),
+        storage=storage,
         zone=values.get("zone", 1),
         role=values.get("role", Role.STORAGE),
         ssh=SshOptions(**values["ssh"].values) if "ssh" in values else SshOptions(),
         become=values.get("become"),
-        devices=tuple(Device(**device.values) for device in _devices(fields, problems)),
+        devices=devices,
         policy=policy,
         tags=values.get("tags", ()),
     )
-    _claim(made, fields, claims)
-    return made
 
 
 def _storage(fields: Fields, problems: Problems) -> str | None:
     """Gluster's address: its own key's, else the address; a client needs none."""
-    if "storage" in fields.marks:
-        storage: str | None = fields.values.get("storage")
-        return storage
-    address: str = fields.values["address"]
+    given: str | None = fields.values.get("storage")
+    address: str | None = fields.values.get("address")
+    if "storage" in fields.marks or address is None:
+        return given
     why = special(address) if is_ip(address) else "a name"
     if not why:
         return address
@@ -88,29 +93,43 @@ def _devices(fields: Fields, problems: Problems) -> Iterator[Fields]:
     elif not devices:
         problems.add(
             fields.marks.get("devices", fields.mark),
-            f"{fields.values['name']} has no devices; allowed: at least one disk"
+            f"{_called(fields)} has no devices; allowed: at least one disk"
             " (or role: client, for a node that only mounts volumes)",
         )
     yield from (device for device in devices if "path" in device.values)
 
 
-def _claim(node: Node, fields: Fields, claims: Claims) -> None:
-    marks, owner = fields.marks, f"the node {node.name}"
-    claims.claim("name", node.name, marks["name"], "another node")
-    # Behind one address may be many machines, each with a port of its own.
-    port = node.ssh.port or SSH_PORT
-    host = node.address.lower().rstrip(".")
-    shown = f"{node.address}, port {port},"
-    claims.claim("address", f"{host} {port}", marks["address"], owner, shown)
-    if node.storage:
-        mark = marks.get("storage", marks["address"])
-        claims.claim("storage", node.storage, mark, owner)
-    for device in fields.values.get("devices", ()):
-        disk = f"{device.values.get('path', 'a disk')} of {node.name}"
-        for key in ("serial", "wwn"):
-            if key in device.values:
-                value = device.values[key]
-                claims.claim(key, value.lower(), device.marks[key], disk, value)
+def _called(fields: Fields) -> str:
+    return fields.values.get("name") or f"the node at line {fields.mark.line}"
+
+
+def _claim(fields: Fields, storage: str | None, claims: Claims) -> None:
+    marks, values, owner = fields.marks, fields.values, _called(fields)
+    named = "name" not in values or claims.claim("name", values["name"], marks["name"], "")
+    if not named and marks["name"] == marks.get("address"):
+        return  # in a topology these are one; it is told already
+    reached = "address" not in values or _claim_address(fields, owner, claims)
+    if storage and (reached or "storage" in marks):
+        claims.claim("storage", storage, marks.get("storage") or marks["address"], owner)
+    for device in values.get("devices", ()):
+        _claim_disk(device, owner, claims)
+
+
+def _claim_address(fields: Fields, owner: str, claims: Claims) -> bool:
+    """Take the address together with the port: many machines may be forwarded behind one."""
+    address: str = fields.values["address"]
+    ssh: Fields = fields.values.get("ssh", Fields(fields.mark))
+    port = ssh.values.get("port", SSH_PORT)
+    key, shown = f"{address.lower().rstrip('.')} {port}", f"{address} (port {port})"
+    return claims.claim("address", key, fields.marks["address"], owner, shown)
+
+
+def _claim_disk(device: Fields, owner: str, claims: Claims) -> None:
+    disk = f"{device.values.get('path', 'a disk')} of {owner}"
+    for key in ("serial", "wwn"):
+        if key in device.values:
+            value = device.values[key]
+            claims.claim(key, value.lower(), device.marks[key], disk, value)
 
 
 def devices(tree: Tree, path: Reader[str], table: Reader[Fields], reading: Reading) -> list[Fields]:
@@ -121,15 +140,14 @@ def devices(tree: Tree, path: Reader[str], table: Reader[Fields], reading: Readi
             return table(tree, reading)
         return Fields(tree.mark, {"path": path(tree, reading)}, {"path": tree.mark})
 
-    found: list[Fields] = []
     seen: dict[str, Mark] = {}
-    for fields, _ in items(tree, device, reading, "a list of disks, as [/dev/sdb]"):
-        found.append(fields)
+    found = items(tree, "devices", device, reading, "a list of disks, as [/dev/sdb]")
+    for fields in found:
         if value := fields.values.get("path"):
             mark = fields.marks["path"]
             if first := seen.get(same_path(value)):
                 reading.problems.add(
-                    mark, f"the disk {value} is in this list already (line {first.line})"
+                    mark, f"devices: {value} is in this list already (line {first.line})"
                 )
             seen.setdefault(same_path(value), mark)
     return found

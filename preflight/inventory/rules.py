@@ -7,7 +7,7 @@ import posixpath
 import re
 
 from preflight.inventory.tree import Tree
-from preflight.inventory.values import Reading, Wrong, pattern, text
+from preflight.inventory.values import Reading, Wrong, line, meant_as_text, pattern
 from preflight.model import PortRange
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -51,18 +51,19 @@ namespace = pattern(NAMESPACE, "a Kubernetes namespace: lower case letters, digi
 wipe_token = pattern(WIPE_TOKEN, "a consent token: the twelve hex digits that gkprep check prints")
 _path_text = pattern(DEVICE_PATH, "a path that heketi takes: / and then letters, digits, _ . : / -")
 # What ends up on a command line must not pass for an option there.
-argument = pattern("[^-].*", "text that does not begin with -")
+argument = pattern("[^-].*", "a line of text that does not begin with -")
 word = pattern(r"[^\s-]\S*", "a word without spaces that does not begin with -")
 
 
-def address(tree: Tree, reading: Reading) -> str:
+def address(tree: Tree, _reading: Reading) -> str:
     """Read where SSH connects: an IP address, a host name, or a Host of `~/.ssh/config`.
 
     IP addresses come back in their canonical spelling.
     """
     allowed = "a host name, an IP address or a Host of ~/.ssh/config"
-    value = text(allowed)(tree, reading)
+    value = line(tree, allowed)
     if ip := _ip(value):
+        meant_as_text(tree, allowed)
         return str(ip)
     if "@" in value:
         raise Wrong(tree, f"{allowed}; the user is said by ssh: {{user: ...}}")
@@ -72,22 +73,23 @@ def address(tree: Tree, reading: Reading) -> str:
         raise Wrong(tree, f"{allowed}; the port is said by ssh: {{port: ...}}")
     if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.+-]*", value):
         raise Wrong(tree, allowed)
-    return value
+    return meant_as_text(tree, allowed)
 
 
-def storage_address(tree: Tree, reading: Reading) -> str:
+def storage_address(tree: Tree, _reading: Reading) -> str:
     """Read the IP address that Gluster uses, in its canonical spelling.
 
     heketi takes a name too, and so a mistake that shows only once the peers cannot meet.
     """
     allowed = "an IP address that the other nodes reach"
-    value = text(allowed)(tree, reading)
+    value = line(tree, allowed)
     ip = _ip(value)
     if ip is None or "%" in value:
         mask = "/" in value and _ip(value.partition("/")[0])
         raise Wrong(tree, allowed, "an address with a mask" if mask else "which is no IP address")
     if why := special(value):
         raise Wrong(tree, allowed, why)
+    meant_as_text(tree, allowed)
     return str(ip)
 
 
@@ -129,16 +131,16 @@ def same_path(value: str) -> str:
     return posixpath.normpath("/" + value.lstrip("/"))
 
 
-def brick_ports(tree: Tree, reading: Reading) -> PortRange:
+def brick_ports(tree: Tree, _reading: Reading) -> PortRange:
     """Read `49152-49251`: more than one port, for every brick of a node listens on its own."""
     allowed = f"a range within {_LOWEST_BRICK_PORT}-{_HIGHEST_PORT}, as 49152-49251"
-    value = text(allowed)(tree, reading)
+    value = line(tree, allowed)
     match = re.fullmatch("([0-9]{1,5})-([0-9]{1,5})", value)
     if not match:
-        raise Wrong(tree, allowed)
+        raise Wrong(tree, allowed, "which is one port" if value.isdigit() else "")
     first, last = int(match[1]), int(match[2])
     if first >= last:
-        raise Wrong(tree, allowed, "which is no range" if first == last else "the wrong way round")
+        raise Wrong(tree, allowed, "which is one port" if first == last else "the wrong way round")
     if first < _LOWEST_BRICK_PORT or last > _HIGHEST_PORT:
         raise Wrong(tree, allowed)
     return PortRange(first, last)

@@ -122,5 +122,7 @@ def _explain(exc: json.JSONDecodeError, text: str) -> tuple[Mark, str]:
     """Say what is wrong with the JSON; the commonest mistake in one wording for every Python."""
     comma = _LAST_COMMA.search(text, max(0, text.rfind(",", 0, exc.pos + 1)))
     if comma and comma.start() <= exc.pos < comma.end():
-        return _place(text[: comma.start()]), "JSON has no comma before a closing bracket"
+        return _place(text[: comma.start()]), (
+            "a comma before a closing bracket, which JSON does not allow"
+        )
     return _place(text[: exc.pos]), f"heketi reads only JSON, and this is not JSON: {exc.msg}"

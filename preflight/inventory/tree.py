@@ -226,16 +226,23 @@ def _explain(exc: yaml.MarkedYAMLError, lines: list[str]) -> tuple[Mark, str]:
     line = lines[mark.line - 1] if mark.line <= len(lines) else ""
     if tab := re.match(r" *(\t)", line):
         return Mark(mark.line, tab.start(1) + 1), "a tab; YAML is indented with spaces"
-    problem = exc.problem or "a syntax error"
+    if "unexpected end of stream" in (exc.problem or "") and exc.context_mark:
+        return _place(exc.context_mark), "the quote that opens here is never closed"
+    return mark, _reword(exc, line[mark.column - 1 : mark.column])
+
+
+def _reword(exc: yaml.MarkedYAMLError, seen: str) -> str:
+    problem, context = exc.problem or "a syntax error", exc.context or ""
     if "mapping values are not allowed" in problem:
-        return mark, (
+        return (
             "a `:` that no key belongs to: the line is indented wrongly,"
             " or a text that contains `: ` needs quotes"
         )
     if "cannot start any token" in problem:
-        seen = line[mark.column - 1 : mark.column]
-        return mark, f"a text that begins with {seen} needs quotes"
-    if "unexpected end of stream" in problem and exc.context_mark:
-        return _place(exc.context_mark), "the quote that opens here is never closed"
-    context = f"{exc.context}: " if exc.context else ""
-    return mark, f"not valid YAML: {context}{problem}"
+        return f"a text that begins with {seen} needs quotes"
+    begin = _place(exc.context_mark).line
+    if context.startswith("while parsing a flow"):
+        return f"a comma or a bracket is missing in what opens at line {begin}"
+    if context.startswith("while parsing a block"):
+        return f"indented wrongly: this does not go on with what begins at line {begin}"
+    return f"not valid YAML: {problem}"

@@ -25,19 +25,19 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
 
 _RESOLVER = Resolver()
-_WHAT_YAML_MAKES = {
-    "bool": "a boolean to YAML",
-    "float": "a number to YAML",
-    "int": "a number to YAML",
-    "null": "nothing, to YAML",
-    "timestamp": "a date to YAML",
+_TAKEN_FOR = {
+    "bool": "true or false",
+    "float": "a number",
+    "int": "a number",
+    "null": "nothing",
+    "timestamp": "a date",
 }
 # Spellings of a whole number that mean another one in YAML 1.1, or nothing to YAML 1.2.
 _ODD_NUMBERS = (
-    (re.compile(r"[-+]?0[0-7_]+"), "octal in YAML 1.1"),
-    (re.compile(r"[-+]?0[bx]"), "not decimal"),
-    (re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+$"), "base 60 in YAML 1.1"),
-    (re.compile(r".*_"), "with underscores, which YAML 1.2 does not know"),
+    (re.compile("[-+]?0[0-7_]+"), "which is octal in YAML 1.1"),
+    (re.compile("[-+]?0[bx].+"), "which is not decimal"),
+    (re.compile("[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+"), "which is base 60 in YAML 1.1"),
+    (re.compile("[-+]?[0-9]+_[0-9_]*|[+][0-9]+"), "which is not decimal digits alone"),
 )
 _SHOWN = 60
 
@@ -106,14 +106,7 @@ def show(tree: Tree) -> str:
         return "a mapping" if tree.entries else "an empty mapping"
     if tree.plain and not tree.text:
         return "nothing"
-    if not tree.plain:
-        return _clip(repr(tree.text))
-    text = _clip(tree.text) if tree.text.isprintable() else _clip(repr(tree.text))
-    meant = _WHAT_YAML_MAKES.get(_kind(tree))
-    if _kind(tree) == "int":
-        meant = next((odd for pattern, odd in _ODD_NUMBERS if pattern.match(tree.text)), meant)
-        return f"{text}, {meant}"
-    return f"{text}, {meant}" if meant else text
+    return _clip(tree.text if tree.plain and tree.text.isprintable() else repr(tree.text))
 
 
 def _clip(text: str) -> str:
@@ -129,30 +122,43 @@ def _kind(scalar: Scalar) -> str:
     return tag.rpartition(":")[2]
 
 
+def line(tree: Tree, allowed: str) -> str:
+    """The words of a scalar, if they are one printable line without spaces around it."""
+    if not isinstance(tree, Scalar) or not tree.text.isprintable():
+        raise Wrong(tree, allowed)
+    if not tree.text or tree.text != tree.text.strip():
+        raise Wrong(tree, allowed)
+    return tree.text
+
+
+def meant_as_text(tree: Tree, allowed: str) -> str:
+    """The words of a scalar that would do, unless YAML takes them for something else.
+
+    It is a mistake even though the words are there: an editor or another tool that rewrites the
+    file would write `181`, `no` or `0x5000c5` as the number or boolean that it read.
+    """
+    if not isinstance(tree, Scalar):
+        raise Wrong(tree, allowed)
+    kind = _kind(tree)
+    if kind != "str":
+        taken = _TAKEN_FOR.get(kind, "no text")
+        raise Wrong(tree, f"{allowed}, in quotes", f"which YAML takes for {taken}")
+    return tree.text
+
+
 def text(allowed: str) -> Reader[str]:
-    """Build a reader of one printable line that YAML takes for text, without spaces around it."""
-
-    def read(tree: Tree, _reading: Reading) -> str:
-        if not isinstance(tree, Scalar):
-            raise Wrong(tree, allowed)
-        if not tree.text.isprintable() or not tree.text or tree.text != tree.text.strip():
-            raise Wrong(tree, allowed)
-        if tree.plain and _kind(tree) != "str":
-            raise Wrong(tree, f"{allowed} (in quotes, where YAML takes it for something else)")
-        return tree.text
-
-    return read
+    """Build a reader of one printable line of text, without spaces around it."""
+    return pattern(".+", allowed)
 
 
 def pattern(regex: str, allowed: str) -> Reader[str]:
-    """Build a reader of text that `regex` matches from end to end."""
-    read_text, compiled = text(allowed), re.compile(regex)
+    """Build a reader of one line of text that `regex` matches from end to end."""
+    compiled = re.compile(regex)
 
-    def read(tree: Tree, reading: Reading) -> str:
-        value = read_text(tree, reading)
-        if not compiled.fullmatch(value):
+    def read(tree: Tree, _reading: Reading) -> str:
+        if not compiled.fullmatch(line(tree, allowed)):
             raise Wrong(tree, allowed)
-        return value
+        return meant_as_text(tree, allowed)
 
     return read
 
@@ -162,12 +168,11 @@ def integer(low: int, high: int) -> Reader[int]:
     allowed = f"a whole number, {low} to {high}"
 
     def read(tree: Tree, _reading: Reading) -> int:
-        if not (
-            isinstance(tree, Scalar)
-            and tree.plain
-            and re.fullmatch("0|[1-9][0-9]{0,17}", tree.text)
-        ):
-            raise Wrong(tree, allowed)
+        if not isinstance(tree, Scalar) or not tree.plain:
+            raise Wrong(tree, allowed, "which is text" if isinstance(tree, Scalar) else "")
+        if not re.fullmatch("0|-?[1-9][0-9]{0,17}", tree.text):
+            odd = (why for regex, why in _ODD_NUMBERS if regex.fullmatch(tree.text))
+            raise Wrong(tree, allowed, next(odd, ""))
         value = int(tree.text)
         if not low <= value <= high:
             raise Wrong(tree, allowed)
@@ -178,7 +183,7 @@ def integer(low: int, high: int) -> Reader[int]:
 
 def boolean(tree: Tree, _reading: Reading) -> bool:
     """Read `true` or `false`. Not `yes`, `no`, `on`, `off`, which are text in YAML 1.2."""
-    if not (isinstance(tree, Scalar) and tree.plain and tree.text in {"true", "false"}):
+    if not isinstance(tree, Scalar) or not tree.plain or tree.text not in {"true", "false"}:
         raise Wrong(tree, "true or false")
     return tree.text == "true"
 
@@ -205,17 +210,24 @@ def path(tree: Tree, reading: Reading) -> Path:
         raise Wrong(tree, "a path; this user's home folder is not known") from None
 
 
-def items(tree: Tree, read: Reader[T], reading: Reading, allowed: str) -> list[tuple[T, Mark]]:
-    """Read a list by reading each of its items; an item that is wrong is told and left out."""
+def items(
+    tree: Tree, what: str, read: Reader[Fields], reading: Reading, allowed: str
+) -> list[Fields]:
+    """Read a list; an item that is wrong is told, and in the result it is Fields without any.
+
+    Raises Wrong where it is no list.
+    """
+
+    def item_or_nothing(item: Tree) -> Fields:
+        try:
+            return read(item, reading)
+        except Wrong as wrong:
+            reading.problems.add(wrong.mark, f"{what}: {wrong}")
+            return Fields(item.mark)
+
     if not isinstance(tree, List):
         raise Wrong(tree, allowed)
-    found = []
-    for item in tree.items:
-        try:
-            found.append((read(item, reading), item.mark))
-        except Wrong as wrong:
-            reading.problems.add(wrong.mark, str(wrong))
-    return found
+    return [item_or_nothing(item) for item in tree.items]
 
 
 def table(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,14 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 from preflight.model import Limits, Output
-
-
-def login_home() -> Path:
-    """Return the user's home as OpenSSH finds it: passwd(5) comes before $HOME."""
-    try:
-        return Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:
-        return Path.home()
 
 
 class Shell(Protocol):
@@ -42,14 +32,15 @@ class ConnectOptions:
     `accept_new` records unknown host keys. `become_password` is sudo's. `ask_passphrase` is asked
     for the passphrase of a key file, before anything runs side by side; None or an empty answer
     leaves the key out. `config_file` is read instead of the user's and the system's ssh_config, as
-    by `ssh -F`. `home` and `etc` are where OpenSSH's files are.
+    by `ssh -F`. `home` and `etc` are where OpenSSH's files are;
+    unlike ssh, which asks passwd(5) alone, $HOME goes first, so that a CI job can bring its own.
     """
 
     accept_new: bool = False
     become_password: str | None = field(default=None, repr=False)
     ask_passphrase: Callable[[Path], str | None] | None = None
     config_file: Path | None = None
-    home: Path = field(default_factory=login_home)
+    home: Path = field(default_factory=Path.home)
     etc: Path = Path("/etc/ssh")
 
 

@@ -1,0 +1,150 @@
+"""A fleet of real sshds on loopback: `gkprep check` beside bare paramiko doing nothing.
+
+Run as `python -m benchmarks.farm [NODES]` (200), as root. Both are timed as whole processes, in
+turn, with the same number of threads; the ratio is of the medians. What a node's own commands cost
+falls on the same cores here, so the check is told twice: `one check` is the cost of gkprep itself,
+`all checks` has every node's work in it. Connections and channels are counted in the sshds' logs.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.sshd import KeyPair, Sshd, keygen, serve
+
+ROUNDS = 3
+PARALLEL = 32
+GKPREP = str(Path(sys.executable).with_name("gkprep"))
+
+BARE = """
+import json, sys
+from concurrent.futures import ThreadPoolExecutor
+import paramiko
+key, parallel, nodes = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
+key = paramiko.Ed25519Key.from_private_key_file(key)
+def ask(node):
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    client.connect(*node, username="root", pkey=key, look_for_keys=False, allow_agent=False)
+    _, out, _ = client.exec_command("true")
+    out.channel.recv_exit_status()
+    client.close()
+with ThreadPoolExecutor(parallel) as pool:
+    list(pool.map(ask, nodes))
+"""
+
+
+def main() -> None:
+    """Boot the farm, time the three in turn, print what it came to."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    with tempfile.TemporaryDirectory(prefix="gkprep-farm-") as name, ExitStack() as stack:
+        folder = Path(name)
+        key, host_key = keygen(folder / "id_ed25519"), keygen(folder / "host_ed25519")
+        farm = boot(stack, folder, count, key, host_key)
+        inventory = write_inventory(folder, farm, key)
+        nodes = json.dumps([(address(number), sshd.port) for number, sshd in enumerate(farm)])
+        check = [GKPREP, "check", str(inventory), "-o", "json", "--parallel", str(PARALLEL)]
+        check += ["--accept-new"]
+        commands = {
+            "paramiko connect + true": [
+                sys.executable,
+                "-c",
+                BARE,
+                str(key.path),
+                str(PARALLEL),
+                nodes,
+            ],
+            "gkprep check, one check": [*check, "--only", "kernel-modules"],
+            "gkprep check, all checks": check,
+        }
+        report(farm, commands, folder)
+
+
+def boot(stack: ExitStack, folder: Path, count: int, key: KeyPair, host_key: KeyPair) -> list[Sshd]:
+    """Start `count` sshds, each on a loopback address of its own."""
+    return [
+        stack.enter_context(
+            serve(
+                folder / f"sshd{number}",
+                [host_key],
+                [key.public],
+                options=[f"ListenAddress {address(number)}"],
+            )
+        )
+        for number in range(count)
+    ]
+
+
+def address(number: int) -> str:
+    """An address in 127.0.0.0/8, which is all this machine's own."""
+    return f"127.1.{number // 250}.{number % 250 + 1}"
+
+
+def write_inventory(folder: Path, farm: Sequence[Sshd], key: KeyPair) -> Path:
+    """The farm as an inventory; its storage addresses are of a documentation range (RFC 2544)."""
+    lines = [
+        "defaults:",
+        f"  ssh: {{user: root, identity_file: {key.path}}}",
+        "  devices: [/dev/sdb]",
+        "nodes:",
+    ]
+    lines += [
+        f"  - {{name: node-{number:03}, address: {address(number)},"
+        f" storage: 198.18.{number // 250}.{number % 250 + 1}, ssh: {{port: {sshd.port}}}}}"
+        for number, sshd in enumerate(farm)
+    ]
+    path = folder / "inventory.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def report(farm: Sequence[Sshd], commands: dict[str, list[str]], home: Path) -> None:
+    """Time `commands` in turn and print medians, ratios, connections and channels a node."""
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    counted: dict[str, tuple[float, float]] = {}
+    for _ in range(ROUNDS):
+        for name, command in commands.items():
+            before = [(sshd.connections(), channels(sshd)) for sshd in farm]
+            times[name].append(seconds(command, home))
+            after = [(sshd.connections(), channels(sshd)) for sshd in farm]
+            rises = [(b[0] - a[0], b[1] - a[1]) for a, b in zip(before, after, strict=True)]
+            counted[name] = (max(r[0] for r in rises), max(r[1] for r in rises))
+    bare = statistics.median(next(iter(times.values())))
+    print(f"{len(farm)} nodes, {PARALLEL} side by side, medians of {ROUNDS}")
+    for name, taken in times.items():
+        median = statistics.median(taken)
+        connections, opened = counted[name]
+        print(
+            f"{name:<26} {median:6.1f} s  {median / bare:5.2f} x"
+            f"   {connections} connection, {opened} channel a node"
+        )
+
+
+def channels(sshd: Sshd) -> int:
+    """How many commands sshd has started, each in a session channel of its own."""
+    return sshd.log().count("Starting session: command")
+
+
+def seconds(command: list[str], home: Path) -> float:
+    """Run one command with a home of its own; any verdict counts, a usage error does not."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(home)},
+    )
+    if done.returncode not in {0, 1, 3}:
+        raise SystemExit(done.stderr.decode())
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
