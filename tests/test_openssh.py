@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -19,8 +20,13 @@ from preflight.openssh.config import Config, HostConfig, Strict
 from preflight.openssh.known_hosts import HostKey, KnownHosts, Trust
 from preflight.openssh.patterns import matches_list
 from preflight.openssh.syntax import split_words
-from preflight.transport.shell import login_home
 from tests.sshd import KeyPair, keygen, output
+
+
+def login_home() -> Path:
+    """Home as ssh, the oracle, finds it: passwd(5), whatever $HOME says."""
+    return Path(pwd.getpwuid(os.getuid()).pw_dir)
+
 
 needs_oracle = pytest.mark.skipif(
     shutil.which("ssh") is None or os.geteuid() != 0,

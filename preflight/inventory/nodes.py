@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from preflight.inventory.problems import Mark, Problems
+from preflight.inventory.problems import Mark, Problems, clip
 from preflight.inventory.rules import is_ip, same_path, special
 from preflight.inventory.tree import Map, Tree
 from preflight.inventory.values import Fields, Reader, Reading, items
@@ -33,7 +33,8 @@ class Claims:
             self._taken[key, value] = (mark, owner)
             return True
         place, other = first
-        clash = f"{owner} has {shown or value}, which {other} has" if owner else f"{value} is taken"
+        what = clip(shown or value)
+        clash = f"{owner} has {what}, which {other} has" if owner else f"{what} is taken"
         self._problems.add(mark, f"{key}: {clash} already (line {place.line})")
         return False
 
@@ -75,7 +76,7 @@ def _storage(fields: Fields, problems: Problems) -> str | None:
     if fields.values.get("role") is not Role.CLIENT and not fields.spoiled("role"):
         problems.add(
             fields.marks["address"],
-            f"the key 'storage' is missing: address is {address}, {why},"
+            f"the key 'storage' is missing: address is {clip(address)}, {why},"
             " and Gluster needs an IP address that the other nodes reach",
         )
     return None
@@ -147,7 +148,7 @@ def devices(tree: Tree, path: Reader[str], table: Reader[Fields], reading: Readi
             mark = fields.marks["path"]
             if first := seen.get(same_path(value)):
                 reading.problems.add(
-                    mark, f"devices: {value} is in this list already (line {first.line})"
+                    mark, f"devices: {clip(value)} is in this list already (line {first.line})"
                 )
             seen.setdefault(same_path(value), mark)
     return found

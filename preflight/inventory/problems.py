@@ -7,6 +7,13 @@ from typing import NamedTuple
 from preflight.errors import InventoryError, Problem
 
 MOST = 1000
+SHOWN = 60
+
+
+def clip(text: str) -> str:
+    """What a file holds, fit to be shown: printable, and no longer than a mistake needs."""
+    printable = text if text.isprintable() else repr(text)
+    return printable if len(printable) <= SHOWN else f"{printable[: SHOWN - 3]}..."
 
 
 class Mark(NamedTuple):

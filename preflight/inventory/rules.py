@@ -71,7 +71,7 @@ def address(tree: Tree, _reading: Reading) -> str:
         raise Wrong(tree, allowed, "which is no IP address")
     if re.fullmatch(r"[^:]+:[0-9]+", value):
         raise Wrong(tree, f"{allowed}; the port is said by ssh: {{port: ...}}")
-    if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.+-]*", value):
+    if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.+-]{0,252}", value):
         raise Wrong(tree, allowed)
     return meant_as_text(tree, allowed)
 

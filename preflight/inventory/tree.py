@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Union
 
 import yaml
 
-from preflight.inventory.problems import Mark, Problems
+from preflight.inventory.problems import Mark, Problems, clip
 
 # The C parser is about ten times as fast; a PyYAML built without libyaml lacks it.
 LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -79,7 +79,7 @@ def build(text: str, problems: Problems) -> Tree:
         problems.add(*_explain(exc, text.splitlines()))
         raise Unbuildable from exc
     except (yaml.YAMLError, ValueError, OverflowError) as exc:
-        problems.add(Mark(1, 1), f"this is not YAML: {exc}")
+        problems.add(Mark(1, 1), f"this is not YAML: {clip(str(exc))}")
         raise Unbuildable from exc
     if builder.spoiled or tree is None:
         raise Unbuildable
@@ -153,10 +153,8 @@ class _Builder:
             if not isinstance(key, Scalar):
                 self.problems.add(key.mark, "a key must be a word")
             elif first := entries.get(key.text):
-                self.problems.add(
-                    key.mark,
-                    f"duplicate key {key.text!r}: it stands at line {first.key.line} already",
-                )
+                shown, line = clip(repr(key.text)), first.key.line
+                self.problems.add(key.mark, f"duplicate key {shown}: it stands at line {line} already")
             else:
                 entries[key.text] = Entry(key.mark, value)
         size = 1 + sum(entry.value.size for entry in entries.values())
@@ -182,24 +180,24 @@ class _Builder:
 
         Its size is counted as if it were written out, which is what becomes of it.
         """
-        name = event.anchor
+        name, shown = event.anchor, clip(f"*{event.anchor}")
         if name in self._open:
-            self._spoil(event, f"the alias *{name} stands within what it names: it has no end")
+            self._spoil(event, f"the alias {shown} stands within what it names: it has no end")
             return Scalar("", _mark(event), plain=True)
         if name not in self._anchors:
-            self._spoil(event, f"the alias *{name} names nothing: there is no &{name} before it")
+            self._spoil(event, f"the alias {shown} names nothing that stands before it")
             return Scalar("", _mark(event), plain=True)
         tree = self._anchors[name]
         self._expanded += tree.size
         if self._expanded > EXPANSION:
-            self._spoil(event, f"with *{name} the aliases come to more than {EXPANSION} values")
+            self._spoil(event, f"with {shown} the aliases come to more than {EXPANSION} values")
             raise Unbuildable
         return replace(tree, mark=_mark(event))
 
     def _refuse_tag(self, event: yaml.NodeEvent) -> None:
         tag = getattr(event, "tag", None)
         if tag:
-            shown = tag.replace("tag:yaml.org,2002:", "!!", 1)
+            shown = clip(tag.replace("tag:yaml.org,2002:", "!!", 1))
             self.problems.add(
                 _mark(event), f"the tag {shown} is not allowed; put text that needs it in quotes"
             )

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import yaml
 from yaml.resolver import Resolver
 
-from preflight.inventory.problems import Mark, Problems
+from preflight.inventory.problems import SHOWN, Mark, Problems, clip
 from preflight.inventory.tree import List, Map, Scalar, Tree
 
 T = TypeVar("T")
@@ -39,7 +39,6 @@ _ODD_NUMBERS = (
     (re.compile("[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+"), "which is base 60 in YAML 1.1"),
     (re.compile("[-+]?[0-9]+_[0-9_]*|[+][0-9]+"), "which is not decimal digits alone"),
 )
-_SHOWN = 60
 
 
 class Wrong(Exception):  # noqa: N818 - becomes a Problem, once its key is known
@@ -106,11 +105,7 @@ def show(tree: Tree) -> str:
         return "a mapping" if tree.entries else "an empty mapping"
     if tree.plain and not tree.text:
         return "nothing"
-    return _clip(tree.text if tree.plain and tree.text.isprintable() else repr(tree.text))
-
-
-def _clip(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+    return clip(tree.text if tree.plain else repr(tree.text))
 
 
 def _kind(scalar: Scalar) -> str:
@@ -262,6 +257,6 @@ def table(
 
 def unknown_key(key: str, what: str, keys: Mapping[str, object]) -> str:
     """Name the key that is not known, the nearest that is, and all that are allowed."""
-    near = difflib.get_close_matches(key[:_SHOWN].lower(), keys, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(key[:SHOWN].lower(), keys, n=1, cutoff=0.6)
     hint = f"; did you mean '{near[0]}'?" if near else ";"
-    return f"unknown key {_clip(repr(key))} in {what}{hint} allowed: {', '.join(keys)}"
+    return f"unknown key {clip(repr(key))} in {what}{hint} allowed: {', '.join(keys)}"

@@ -46,8 +46,8 @@ def abbreviations(text: str) -> dict[str, str]:
     match = re.search(r"^Keys: (.*?)\n\n", text, re.MULTILINE | re.DOTALL)
     paragraph = " ".join(match[1].split()) if match else ""
     keys = dict(re.findall(r"(\w+)=([^\s,.]+(?: \([^)]*\))?)", paragraph))
-    marks = re.findall(r"\*\*(\[[A-Z]\])\*\* ((?:\([^)]*\)|[^,.(])+)", paragraph)
-    return keys | {mark: meaning.strip() for mark, meaning in marks}
+    marks = re.findall(r"\*\*(\[[A-Z]\])\*\* (.+?)(?=, \*\*|\. |\.?$)", paragraph)
+    return keys | dict(marks)
 
 
 def _table_rows(text: str) -> Iterator[Row]:

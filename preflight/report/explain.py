@@ -15,6 +15,7 @@ from preflight.model import Check, Fix, FleetCheck
 from preflight.report import catalogue
 from preflight.report.layout import UNBROKEN, Page, Span
 from preflight.report.machine import SCHEMA, dumps
+from preflight.report.names import fold
 from preflight.report.printable import visible
 from preflight.report.style import Style
 
@@ -120,8 +121,12 @@ def _listed(check: Check | FleetCheck, fix: Fix | None) -> dict[str, object]:
 
 def _nothing(wanted: str, checks: Sequence[str], rows: Sequence[str]) -> str:
     near = difflib.get_close_matches(wanted.lower(), checks, n=3)
-    near += difflib.get_close_matches(wanted.upper(), rows, n=3)
-    hint = f"did you mean {' or '.join(near[:3])}?" if near else "gkprep list shows the checks"
+    if re.fullmatch(r"[A-Za-z]?[0-9]+", wanted):
+        hint = f"its rows are {', '.join(fold(rows))}"
+    elif near:
+        hint = f"did you mean {' or '.join(near)}?"
+    else:
+        hint = "gkprep list shows all checks"
     return f"no check and no row of the failure catalogue is called {visible(wanted)!r}; {hint}"
 
 

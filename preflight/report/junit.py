@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from preflight.model import Facts, Finding, Status
 from preflight.report.machine import timestamp
-from preflight.report.printable import visible
+from preflight.report.printable import safe, visible
 from preflight.report.run import Run, worst
 
 FLEET = "cluster"
@@ -30,7 +30,7 @@ def render(run: Run) -> str:
     for count in ("tests", "failures", "errors"):
         root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
     indent(root)
-    xml = tostring(root, encoding="us-ascii").decode("ascii").partition("\n")[2]
+    xml = tostring(root, encoding="us-ascii", xml_declaration=False).decode("ascii")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{xml}\n'
 
 
@@ -76,14 +76,14 @@ def _outcome(case: Element, run: Run, findings: Sequence[Finding]) -> None:
 
 
 def _details(findings: Iterable[Finding]) -> str:
-    """What each finding says, a labelled line for each part that it has."""
+    """What each finding says, a labelled line a part; a command only where it is shown exactly."""
     lines = []
     for finding in findings:
         parts = (
             (finding.status.value, finding.saw),
             ("want", finding.want),
             ("would fail with", finding.says),
-            ("by hand", finding.cure),
+            ("by hand", finding.cure if safe(finding.cure) else ""),
             ("token", finding.token or ""),
         )
         lines += [f"{label}: {visible(text)}" for label, text in parts if text]

@@ -95,13 +95,19 @@ class Page:
         return [line[start if at == 0 else indent :] for at, line in enumerate(lines)]
 
     def _coloured(self) -> str:
-        """Rich knows which escapes a terminal has; no text is ever read as its markup."""
+        """Sixteen colours, so that the terminal's own palette decides; text is never markup."""
         from rich.console import Console  # noqa: PLC0415 - slow, and only a terminal needs it
         from rich.text import Text  # noqa: PLC0415 - likewise
 
         out = io.StringIO()
         console = Console(
-            file=out, force_terminal=True, width=10**6, legacy_windows=False, highlight=False
+            file=out,
+            force_terminal=True,
+            color_system="standard",
+            no_color=False,
+            width=10**6,
+            legacy_windows=False,
+            highlight=False,
         )
         for spans in self.lines:
             text = Text.assemble(*((span.text, COLOURS[span.look]) for span in spans))

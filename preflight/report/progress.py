@@ -71,7 +71,7 @@ class Progress:
             self._waiting.pop(facts.node.name, None)
 
     def sentence(self, elapsed: float) -> str:
-        """`187 of 200 nodes, waiting for node-182, node-183`; `elapsed` in seconds."""
+        """`187 of 200 nodes, waiting for node-182, node-183 (12 s)`; `elapsed` in seconds."""
         with self._lock:
             waiting = list(self._waiting)
         text = f"{self._total - len(waiting)} of {self._total} nodes"
@@ -79,7 +79,7 @@ class Progress:
             return text
         names = ", ".join(bounded(visible(name, ascii_only=True), 63) for name in waiting[:NAMED])
         more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
-        return f"{text}, waiting for {names}{more}"
+        return f"{text}, waiting for {names}{more} ({elapsed:.0f} s)"
 
     def _quietly(self, show: Callable[[], None]) -> None:
         try:
@@ -91,7 +91,7 @@ class Progress:
         pause = FIRST_LINE
         while not self._over.wait(pause):
             elapsed = time.monotonic() - self._started
-            self._stream.write(f"gkprep: {self.sentence(elapsed)} ({elapsed:.0f} s)\n")
+            self._stream.write(f"gkprep: {self.sentence(elapsed)}\n")
             self._stream.flush()
             pause = NEXT_LINES
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
-NARROWEST = 40  # below this a page is wrapped as if it were so wide
+NARROWEST = 60  # below this a page is wrapped as if it were so wide
 
 
 @dataclass(frozen=True)

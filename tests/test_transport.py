@@ -1,0 +1,870 @@
+"""Transport between honest machines: real sshds on loopback, real sudo, this machine."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from preflight.errors import TransportError, UsageError
+from preflight.model import Limits, Node, Output, SshOptions
+from preflight.transport import ConnectOptions, Local, Shell, connect, connector
+from preflight.transport.talk import MAX_STREAM, Talk
+from tests import hostile
+from tests.site import (
+    ASKED,
+    DENIED,
+    FREE,
+    LOCALHOST,
+    NO_LOGIN,
+    NOISY,
+    PASSWORD,
+    Home,
+    Site,
+    no_agent,
+    node,
+    site,
+    sshd,
+    users,
+)
+from tests.sshd import Sshd, free_port, keygen, output
+
+__all__ = ["no_agent", "site", "sshd", "users"]
+
+LIMITS = Limits(connect=5, probe=2, node=10)
+BRIEF = Limits(connect=1, probe=1, node=1)
+
+
+def run(home: Home, where: Node, script: str, limits: Limits = LIMITS, **options: object) -> Output:
+    return connect([where], home.options(**options))(where).run(script, limits)
+
+
+def denied(home: Home, where: Node, **options: object) -> str:
+    with pytest.raises(TransportError) as caught:
+        run(home, where, "true", **options)
+    return str(caught.value)
+
+
+def timed(act: Callable[[], object]) -> float:
+    started = time.monotonic()
+    act()
+    return time.monotonic() - started
+
+
+# --- one script, both ways --------------------------------------------------------------------
+
+SCRIPTS = {
+    "nothing": ("", 0, b"", b""),
+    "both streams": ("echo out; echo err >&2", 0, b"out\n", b"err\n"),
+    "exit status": ("echo x; exit 3", 3, b"x\n", b""),
+    "any bytes": (r"printf '\000\377\033[2J\r\n'", 0, b"\0\xff\x1b[2J\r\n", b""),
+    "reads its own script": ("cat\necho never", 0, b"echo never", b""),
+    "no new line at the end": ("printf x", 0, b"x", b""),
+    "quotes": ("""echo "$0" 'a b' \\"c""", 0, b'sh a b "c\n', b""),
+    "not ASCII": ("echo \u00e9\udcff", 0, b"\xc3\xa9\xff\n", b""),
+    "is root": ("id -u", 0, b"0\n", b""),
+}
+
+
+@pytest.fixture(params=["ssh", pytest.param("local", id="local")])
+def shell(request: pytest.FixtureRequest, site: Site, sshd: Sshd) -> Shell:
+    if request.param == "local":
+        return Local()
+    return connect([], site.knows(sshd.port).options())(node(sshd.port))
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("case", SCRIPTS)
+def test_a_script_and_its_output(shell: Shell, case: str) -> None:
+    script, rc, out, err = SCRIPTS[case]
+    assert shell.run(script, LIMITS) == Output(rc, out, err)
+
+
+@pytest.mark.sshd
+def test_both_streams_are_drained_at_once(shell: Shell) -> None:
+    """5 MB on one stream first, then on the other: whoever reads them in turn would stand still."""
+    lines = "yes 123456789abcde | head -n 327680"
+    got = shell.run(f"{lines} >&2; {lines}; {lines} >&2 & {lines}; wait", LIMITS)
+    assert (got.rc, got.lost, len(got.out), len(got.err)) == (0, None, 10485760, 10485760)
+
+
+@pytest.mark.sshd
+def test_a_long_script(shell: Shell) -> None:
+    got = shell.run("".join(f"# {n:076d}\n" for n in range(60000)) + "echo end", LIMITS)
+    assert got == Output(0, b"end\n", b"")
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("stream", [1, 2])
+def test_a_flood_is_cut_off(shell: Shell, stream: int) -> None:
+    started = time.monotonic()
+    got = shell.run(f"echo first; head -c 100000000 /dev/zero >&{stream}; echo never", LIMITS)
+    assert time.monotonic() - started < 8
+    assert got.rc is None
+    assert got.lost == f"more than 16 MiB on standard {'output' if stream == 1 else 'error'}"
+    assert got.out.startswith(b"first\n")
+    assert MAX_STREAM < len(got.out) + len(got.err) < 2 * MAX_STREAM
+
+
+@pytest.mark.sshd
+def test_the_node_limit_ends_a_hang(shell: Shell) -> None:
+    started = time.monotonic()
+    got = shell.run("echo first; sleep 30", BRIEF)
+    assert got == Output(None, b"first\n", b"", "no answer within 1 s")
+    assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.sshd
+def test_the_node_limit_ends_what_never_rests(shell: Shell) -> None:
+    started = time.monotonic()
+    got = shell.run("while echo x; do sleep 0.01; done", BRIEF)
+    assert (got.rc, got.lost) == (None, "no answer within 1 s")
+    assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.sshd
+def test_what_is_left_running_holds_nothing_up(shell: Shell) -> None:
+    started = time.monotonic()
+    got = shell.run("echo x; sleep 30 & exit 4", Limits(node=20))
+    assert got == Output(4, b"x\n", b"")
+    assert time.monotonic() - started < 5
+
+
+# --- this machine -----------------------------------------------------------------------------
+
+
+def test_local_ends_all_that_it_started(tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    Local().run(f"sleep 300 & echo $! > {file}; wait", BRIEF)
+    pid = int(file.read_text())
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pid}/stat").exists() and time.monotonic() < deadline:
+        if Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
+            break
+        time.sleep(0.01)
+    else:
+        assert not Path(f"/proc/{pid}").exists()
+
+
+def test_local_shows_a_signal_as_a_shell_does() -> None:
+    assert Local().run("kill -TERM $$", LIMITS) == Output(143, b"", b"")
+
+
+def test_local_without_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(TransportError, match="sh could not be started: No such file"):
+        Local().run("true", LIMITS)
+
+
+def as_user(name: str, act: Callable[[], Output]) -> Output | TransportError:
+    """Do it in a process of that user's, whom pytest's own folders are closed to."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        entry = __import__("pwd").getpwnam(name)
+        os.initgroups(name, entry.pw_gid)
+        os.setgid(entry.pw_gid)
+        os.setuid(entry.pw_uid)
+        os.chdir("/")
+        try:
+            result: object = act()
+        except TransportError as exc:
+            result = exc
+        os.write(writing, pickle.dumps(result))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        answer = pipe.read()
+    os.waitpid(child, 0)
+    found = pickle.loads(answer)
+    assert isinstance(found, (Output, TransportError))
+    return found
+
+
+@pytest.mark.sshd
+@pytest.mark.usefixtures("users")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("password", [None, PASSWORD])
+def test_local_through_sudo(password: str | None) -> None:
+    script = "id -u; cat; echo end >&2"
+    name = FREE if password is None else ASKED
+    got = as_user(name, lambda: Local(password).run(script, LIMITS))
+    assert got == Output(0, b"0\n", b"")
+
+
+@pytest.mark.sshd
+@pytest.mark.usefixtures("users")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        (None, "sudo: a password is required: --ask-become-pass"),
+        ("wrong", "sudo: the password is wrong"),
+    ],
+)
+def test_local_without_the_right_password(password: str | None, why: str) -> None:
+    got = as_user(ASKED, lambda: Local(password).run("id -u", LIMITS))
+    assert str(got) == why
+
+
+def test_connector_for_this_machine() -> None:
+    assert connector(local=True)(node(1)).run("echo x", LIMITS).out == b"x\n"
+
+
+# --- sudo over SSH ----------------------------------------------------------------------------
+
+ECHO = "id -u; cat; echo never"
+
+
+@pytest.mark.sshd
+@pytest.mark.usefixtures("users")
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [
+        (FREE, None),
+        (FREE, PASSWORD),
+        (FREE, "wrong"),
+        (ASKED, PASSWORD),
+        (NOISY, None),
+        (NOISY, "x"),
+    ],
+)
+def test_sudo(site: Site, sshd: Sshd, user: str, password: str | None) -> None:
+    """Under NOPASSWD a password is not asked for, so it is neither sent nor run as a command."""
+    home = site.knows(sshd.port)
+    got = run(home, node(sshd.port, user=user), "id -u\ncat\nsecond", become_password=password)
+    assert got == Output(0, b"0\nsecond", b"")
+
+
+@pytest.mark.sshd
+@pytest.mark.usefixtures("users")
+@pytest.mark.parametrize(
+    ("user", "password", "why"),
+    [
+        (ASKED, None, "sudo: a password is required: --ask-become-pass"),
+        (ASKED, "wrong", "sudo: the password is wrong"),
+        (ASKED, "", "sudo: the password is wrong"),
+        (DENIED, None, "sudo: a password is required: --ask-become-pass"),
+        (DENIED, PASSWORD, f"sudo did not start a shell: {DENIED} is not in the sudoers file"),
+        (
+            NO_LOGIN,
+            None,
+            "did not start a shell: This account is currently not available. (exit 1)",
+        ),
+    ],
+)
+def test_sudo_refuses(site: Site, sshd: Sshd, user: str, password: str | None, why: str) -> None:
+    said = denied(site.knows(sshd.port), node(sshd.port, user=user), become_password=password)
+    assert why in said
+    assert not password or password not in said
+
+
+@pytest.mark.sshd
+@pytest.mark.usefixtures("users")
+def test_the_password_is_in_no_argument(site: Site, sshd: Sshd) -> None:
+    script = "for f in /proc/[0-9]*/cmdline /proc/[0-9]*/environ; do tr '\\0' ' ' <$f; done"
+    got = run(site.knows(sshd.port), node(sshd.port, user=ASKED), script, become_password=PASSWORD)
+    assert b"sudo -S -p" in got.out
+    assert PASSWORD.encode() not in got.out + got.err
+    assert PASSWORD not in repr(ConnectOptions(become_password=PASSWORD))
+    assert PASSWORD not in sshd.log()
+
+
+@pytest.mark.sshd
+@pytest.mark.usefixtures("users")
+def test_without_become_no_sudo(site: Site, sshd: Sshd) -> None:
+    where = Node("n", LOCALHOST, None, ssh=SshOptions(DENIED, sshd.port), become=False)
+    got = run(site.knows(sshd.port), where, "id -un")
+    assert got.out == f"{DENIED}\n".encode()
+
+
+@pytest.mark.sshd
+def test_root_needs_no_sudo_even_if_told_to(site: Site, sshd: Sshd) -> None:
+    where = Node("n", LOCALHOST, None, ssh=SshOptions("root", sshd.port), become=True)
+    got = run(site.knows(sshd.port), where, 'echo "$SUDO_USER"')
+    assert got.out == b"\n"
+
+
+def test_a_password_that_the_other_side_repeats_is_not_repeated_by_us() -> None:
+    talk = Talk("true", sudo=True, password=PASSWORD)
+    prompt = talk.argv[talk.argv.index("-p") + 1]
+    assert talk.opening() == b""
+    assert talk.hear(b"", prompt.encode()) == f"{PASSWORD}\n".encode()
+    assert talk.hear(b"", f"you said {PASSWORD}!".encode()) == b""
+    with pytest.raises(TransportError, match=r"not start a shell: you said \*\*\*! \(exit 5\)"):
+        talk.ended(5)
+
+
+def test_a_mark_in_pieces_is_found() -> None:
+    talk = Talk("echo hi", sudo=False)
+    script = talk.opening()
+    honest = subprocess.run(["sh", "-s"], input=script, capture_output=True, check=True)
+    for byte in b"noise" + honest.stdout:
+        talk.hear(bytes([byte]), b"")
+    talk.hear(b"", b"x" * 1000 + honest.stderr)
+    assert talk.ended(0) == Output(0, b"hi\n", b"")
+
+
+def test_a_trace_of_the_command_is_not_taken_for_the_mark() -> None:
+    talk = Talk("echo hi", sudo=False)
+    traced = subprocess.run(["sh", "-x"], input=talk.opening(), capture_output=True, check=True)
+    talk.hear(traced.stdout, traced.stderr)
+    assert talk.ended(0).out == b"hi\n"
+
+
+# --- one connection, one channel --------------------------------------------------------------
+
+
+@pytest.mark.sshd
+def test_one_connection_and_one_channel(site: Site) -> None:
+    with site.server("LogLevel DEBUG1") as server:
+        assert run(site.knows(server.port), node(server.port), "echo x").out == b"x\n"
+        log = server.log()
+    assert log.count("Connection from ") == 1
+    assert log.count("session_new: session") == 1
+
+
+@pytest.mark.sshd
+def test_many_nodes_side_by_side(site: Site, sshd: Sshd) -> None:
+    home = site.home(config="StrictHostKeyChecking accept-new\nHashKnownHosts yes\n")
+    nodes = [
+        Node(f"n{i}", f"127.0.0.{i}", None, ssh=SshOptions("root", sshd.port)) for i in range(1)
+    ]
+    with site.server("ListenAddress 127.0.0.2", "ListenAddress 127.0.0.3") as server:
+        addresses = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+        port = server.port
+        nodes = [
+            Node(f"n{i}", addresses[i % 3], None, ssh=SshOptions("root", port)) for i in range(30)
+        ]
+        shell = connect(nodes, home.options())
+        outputs: list[Output] = []
+        threads = [
+            threading.Thread(target=lambda n=n: outputs.append(shell(n).run("echo x", LIMITS)))
+            for n in nodes
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert outputs == [Output(0, b"x\n", b"")] * 30
+    lines = home.known_hosts.read_text().splitlines()
+    assert len(lines) == 3
+    for address in addresses:
+        assert output("ssh-keygen", "-F", f"[{address}]:{port}", "-f", str(home.known_hosts))
+
+
+@pytest.mark.sshd
+def test_threads_and_descriptors_are_given_back(site: Site, sshd: Sshd) -> None:
+    home = site.knows(sshd.port)
+    run(home, node(sshd.port), "true")
+    before = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        run(home, node(sshd.port), "true")
+        denied(site.home(), node(sshd.port))
+        denied(home, node(free_port()))
+    assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
+
+
+def test_paramiko_is_imported_only_to_connect() -> None:
+    code = (
+        "import sys, preflight.transport as t; t.connector(local=True);"
+        "assert 'paramiko' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+# --- how a node is found ----------------------------------------------------------------------
+
+
+@pytest.mark.sshd
+def test_an_alias_of_the_config(site: Site, sshd: Sshd) -> None:
+    text = f"Include hosts/*\nHost it\n User root\n"
+    home = site.home(sshd.known_hosts(), text)
+    (home.path / ".ssh/hosts").mkdir()
+    home.write("hosts/one", f"Host it\n HostName {LOCALHOST}\n Port {sshd.port}\n")
+    assert run(home, Node("n", "it", None), "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
+def test_a_config_file_of_ones_own(site: Site, sshd: Sshd, tmp_path: Path) -> None:
+    home = site.home(sshd.known_hosts(), "Port 1\n")
+    own = tmp_path / "config"
+    own.write_text(f"Host it\n HostName {LOCALHOST}\n Port {sshd.port}\n User root\n")
+    assert run(home, Node("n", "it", None), "echo x", config_file=own).out == b"x\n"
+
+
+def test_a_broken_config_is_found_before_anything_else(site: Site) -> None:
+    with pytest.raises(UsageError, match="config:1"):
+        connect([], site.home(config="Port\n").options())
+
+
+@pytest.mark.sshd
+def test_a_setting_that_cannot_be_honoured(site: Site, sshd: Sshd) -> None:
+    home = site.home(sshd.known_hosts(), "BindAddress 127.0.0.9\n")
+    assert "cannot honour bindaddress" in denied(home, node(sshd.port))
+
+
+@pytest.mark.sshd
+def test_a_name_with_several_addresses(site: Site, sshd: Sshd) -> None:
+    """localhost is ::1 first on many machines, where this server does not listen."""
+    home = site.home(f"[localhost]:{sshd.port} {site.host.public}\n")
+    where = Node("n", "localhost", None, ssh=SshOptions("root", sshd.port))
+    assert run(home, where, "echo x").out == b"x\n"
+
+
+def test_a_name_that_is_none(site: Site) -> None:
+    home = site.home()
+    assert "cannot be resolved" in denied(home, Node("n", "no.such.name.invalid", None))
+    assert "cannot be resolved" in denied(home, Node("n", "a" * 300, None))
+
+
+@pytest.mark.sshd
+def test_proxy_command(site: Site, sshd: Sshd) -> None:
+    relay = (
+        "import os,socket,sys,threading;s=socket.create_connection(sys.argv[1:]);"
+        "f=lambda r,w:[w(d) for d in iter(r,b'')];"
+        "threading.Thread(target=f,args=(lambda:os.read(0,9999),s.sendall),daemon=True).start();"
+        "f(lambda:s.recv(9999),lambda d:os.write(1,d))"
+    )
+    command = f"ProxyCommand {sys.executable} -c {shlex.quote(relay)} {LOCALHOST} %p\n"
+    home = site.home(f"[it]:{sshd.port} {site.host.public}\n", f"Host it\n {command}")
+    where = Node("n", "it", None, ssh=SshOptions("root", sshd.port))
+    assert run(home, where, "echo x").out == b"x\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "address", "why"),
+    [
+        ("sh -c 'echo it is over >&2; exit 1'", "it", "ProxyCommand: it is over"),
+        ("sleep 60", "it", "no SSH server spoke within 1 s"),
+        ("nc %h", "it;touch-x", "ProxyCommand: it;touch-x is not safe in a command"),
+        ("nc %h", "-oX", "ProxyCommand: -ox is not safe in a command"),
+    ],
+)
+def test_proxy_commands_that_fail(site: Site, command: str, address: str, why: str) -> None:
+    home = site.home("", f"ProxyCommand {command}\nConnectTimeout 1\n")
+    assert why in denied(home, Node("n", address, None))
+
+
+# --- jump hosts -------------------------------------------------------------------------------
+
+
+@pytest.mark.sshd
+def test_a_chain_of_jump_hosts(site: Site, sshd: Sshd) -> None:
+    with site.server() as first, site.server() as second:
+        config = (
+            f"Host one\n HostName {LOCALHOST}\n Port {first.port}\n User root\n"
+            f"Host node\n HostName {LOCALHOST}\n ProxyJump one,root@{LOCALHOST}:{second.port}\n"
+        )
+        known = first.known_hosts() + second.known_hosts() + sshd.known_hosts()
+        where = Node("n", "node", None, ssh=SshOptions("root", sshd.port))
+        got = run(site.home(known, config), where, "echo $SSH_CONNECTION")
+        assert got.out.split()[3] == str(sshd.port).encode()
+        assert (first.connections(), second.connections()) == (1, 1)
+
+
+@pytest.mark.sshd
+def test_a_jump_host_of_the_inventory_with_its_own(site: Site, sshd: Sshd) -> None:
+    with site.server() as first, site.server() as second:
+        config = (
+            f"Host one\n HostName {LOCALHOST}\n Port {first.port}\n User root\n"
+            f"Host two\n HostName {LOCALHOST}\n Port {second.port}\n User root\n ProxyJump one\n"
+        )
+        known = first.known_hosts() + second.known_hosts() + sshd.known_hosts()
+        got = run(site.home(known, config), node(sshd.port, proxy_jump="two"), "echo x")
+        assert got.out == b"x\n"
+        assert (first.connections(), second.connections()) == (1, 1)
+
+
+@pytest.mark.sshd
+def test_a_jump_host_is_shared_by_all_nodes(site: Site, sshd: Sshd) -> None:
+    with site.server("MaxStartups 1:100:1") as jump:
+        home = site.home(jump.known_hosts() + sshd.known_hosts())
+        where = node(sshd.port, proxy_jump=f"root@{LOCALHOST}:{jump.port}")
+        shell = connect([where], home.options())(where)
+        outputs: list[Output] = []
+        threads = [
+            threading.Thread(target=lambda: outputs.append(shell.run("echo x", LIMITS)))
+            for _ in range(20)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert outputs == [Output(0, b"x\n", b"")] * 20
+        assert jump.connections() == 1
+
+
+@pytest.mark.sshd
+def test_a_jump_host_that_went_away_is_connected_to_again(site: Site, sshd: Sshd) -> None:
+    with site.server() as jump:
+        home = site.home(jump.known_hosts() + sshd.known_hosts())
+        where = node(sshd.port, proxy_jump=f"root@{LOCALHOST}:{jump.port}")
+        shell = connect([where], home.options())(where)
+        assert shell.run("echo x", LIMITS).out == b"x\n"
+        jump.drop_connections()
+        time.sleep(0.2)
+        assert shell.run("echo y", LIMITS).out == b"y\n"
+        assert jump.connections() == 2
+
+
+@pytest.mark.sshd
+def test_jump_hosts_that_fail(site: Site, sshd: Sshd) -> None:
+    home = site.knows(sshd.port)
+    jump = f"root@{LOCALHOST}:{sshd.port}"
+    closed = free_port()
+    said = denied(home, node(sshd.port, proxy_jump=f"root@{LOCALHOST}:{closed}"))
+    assert said == f"jump host root@{LOCALHOST}:{closed}: connection refused"
+    said = denied(home, node(closed, proxy_jump=jump))
+    assert f"jump host {jump}: cannot reach {LOCALHOST} port {closed}: " in said
+    assert "ProxyJump must be" in denied(home, node(closed, proxy_jump="a b:c"))
+    with site.server("AllowTcpForwarding no") as other:
+        home = site.knows(sshd.port, other.port)
+        said = denied(home, node(sshd.port, proxy_jump=f"root@{LOCALHOST}:{other.port}"))
+        assert "prohibited" in said.lower()
+
+
+def test_jump_hosts_in_a_circle(site: Site) -> None:
+    home = site.home("", "Host a\n ProxyJump b\nHost b\n ProxyJump a\n")
+    assert "ProxyJump goes in a circle at" in denied(home, Node("n", "a", None))
+
+
+@pytest.mark.sshd
+def test_a_jump_host_that_hangs(site: Site) -> None:
+    with hostile.tcp(hostile.silent) as port:
+        where = node(1, proxy_jump=f"root@{LOCALHOST}:{port}")
+        started = time.monotonic()
+        with pytest.raises(TransportError, match="jump host .*no SSH server spoke within 1 s"):
+            run(site.home(), where, "true", BRIEF)
+        assert time.monotonic() - started < 1.5
+
+
+# --- host keys --------------------------------------------------------------------------------
+
+
+@pytest.mark.sshd
+def test_accept_new_records_once(site: Site, sshd: Sshd) -> None:
+    home = site.home()
+    assert run(home, node(sshd.port), "echo x", accept_new=True).out == b"x\n"
+    assert home.known_hosts.read_text() == sshd.known_hosts()
+    assert run(home, node(sshd.port), "echo x", accept_new=True).out == b"x\n"
+    assert home.known_hosts.read_text() == sshd.known_hosts()
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("word", ["accept-new", "no", "off"])
+def test_strict_host_key_checking_in_the_config(site: Site, sshd: Sshd, word: str) -> None:
+    home = site.home("", f"StrictHostKeyChecking {word}\n")
+    assert run(home, node(sshd.port), "echo x").out == b"x\n"
+    assert home.known_hosts.read_text() == sshd.known_hosts()
+    home.write("known_hosts", f"[{LOCALHOST}]:{sshd.port} {site.stranger.public}\n")
+    assert "host key has CHANGED" in denied(home, node(sshd.port), accept_new=True)
+
+
+@pytest.mark.sshd
+def test_the_command_for_an_unknown_key_makes_it_known(site: Site, sshd: Sshd) -> None:
+    home = site.home()
+    said = denied(home, node(sshd.port))
+    assert site.host.fingerprint in said
+    command = said.partition("then add it: ")[2].partition(", or use")[0]
+    command = command.replace("~/.ssh", str(home.path / ".ssh"))
+    subprocess.run(["sh", "-c", command], check=True, capture_output=True)
+    assert run(home, node(sshd.port), "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
+def test_a_changed_key_and_the_command_against_it(site: Site, sshd: Sshd) -> None:
+    home = site.home(f"other x\n[{LOCALHOST}]:{sshd.port} {site.stranger.public}\n")
+    said = denied(home, node(sshd.port), accept_new=True)
+    assert f"{home.known_hosts}:2 has ssh-ed25519 {site.stranger.fingerprint}" in said
+    assert f"shows ssh-ed25519 {site.host.fingerprint}" in said
+    subprocess.run(["sh", "-c", said.rpartition(": ")[2]], check=True, capture_output=True)
+    assert run(home, node(sshd.port), "echo x", accept_new=True).out == b"x\n"
+
+
+@pytest.mark.sshd
+def test_the_key_that_is_known_is_asked_for(site: Site) -> None:
+    with site.server(host_keys=(site.host, site.ecdsa)) as server:
+        home = site.home(f"[{LOCALHOST}]:{server.port} {site.ecdsa.public}\n")
+        assert run(home, node(server.port), "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
+def test_a_host_known_by_rsa_only(site: Site, tmp_path: Path) -> None:
+    rsa = keygen(tmp_path / "rsa", "rsa")
+    with site.server(host_keys=(site.host, rsa)) as server:
+        home = site.home(f"[{LOCALHOST}]:{server.port} {rsa.public}\n")
+        assert run(home, node(server.port), "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
+def test_an_alias_for_the_host_key(site: Site, sshd: Sshd) -> None:
+    home = site.home(f"gold {site.host.public}\n", "HostKeyAlias gold\n")
+    assert run(home, node(sshd.port), "echo x").out == b"x\n"
+
+
+TRUST = {
+    "plain": "{host} {key}",
+    "nothing": "",
+    "another host": "[127.0.0.9]:{port} {key}",
+    "another key": "{host} {other}",
+    "another key of two": "{host} {other}\n{host} {key}",
+    "without the port": "127.0.0.1 {key}",
+    "without the port, another key": "127.0.0.1 {other}",
+    "wildcard": "[127.0.0.*]:* {key}",
+    "negated": "!{host},* {key}",
+    "hashed": "{hashed} {key}",
+    "hashed, another key": "{hashed} {other}",
+    "revoked": "{host} {key}\n@revoked * {key}",
+    "another revoked": "{host} {key}\n@revoked * {other}",
+    "authority": "@cert-authority * {other}",
+    "authority and the key": "@cert-authority * {other}\n{host} {key}",
+    "broken lines": "{host}\n{host} ssh-ed25519\n{host} ssh-ed25519 xx\n{host} {key}",
+    "only broken lines": "{host} ssh-ed25519 xx",
+    "comments": "# {host} {key}",
+    "spaces": "   {host}\t\t{key}   comment with spaces",
+    "another type": "{host} {ecdsa}",
+}
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("case", TRUST)
+def test_we_trust_whom_ssh_trusts(site: Site, sshd: Sshd, case: str) -> None:
+    host = f"[{LOCALHOST}]:{sshd.port}"
+    hashed = site.folder / "hashed"
+    hashed.write_text(f"{host} {site.host.public}\n")
+    output("ssh-keygen", "-q", "-H", "-f", str(hashed))
+    text = TRUST[case].format(
+        host=host,
+        port=sshd.port,
+        key=site.host.public,
+        other=site.stranger.public,
+        ecdsa=site.ecdsa.public,
+        hashed=hashed.read_text().split()[0],
+    )
+    home = site.home(f"{text}\n")
+    options = {
+        "StrictHostKeyChecking": "yes",
+        "BatchMode": "yes",
+        "UserKnownHostsFile": home.known_hosts,
+        "GlobalKnownHostsFile": "none",
+        "IdentityFile": site.mine.path,
+        "UpdateHostKeys": "no",
+    }
+    flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    argv = ["ssh", "-F", "none", *flags, "-p", str(sshd.port), f"root@{LOCALHOST}", "true"]
+    theirs = subprocess.run(argv, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    try:
+        ours = run(home, node(sshd.port), "true").rc
+    except TransportError:
+        ours = 255
+    assert ours == theirs.returncode
+
+
+# --- who we are -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Path], None]]:
+    """A running ssh-agent; call it with a key to have it held."""
+    socket = tmp_path / "agent"
+    process = subprocess.Popen(
+        ["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while not socket.exists():
+            time.sleep(0.005)
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        yield lambda key: output_quiet("ssh-add", "-q", str(key))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def output_quiet(*argv: str) -> None:
+    subprocess.run(argv, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_kinds_of_keys(site: Site, tmp_path: Path, kind: str) -> None:
+    key = keygen(tmp_path / "key", kind)
+    with site.server(authorized=(key,)) as server:
+        where = node(server.port, identity_file=key.path)
+        assert run(site.knows(server.port), where, "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
+def test_keys_in_the_old_format(site: Site, tmp_path: Path, kind: str) -> None:
+    key = keygen(tmp_path / "key", kind, "", "-m", "PEM")
+    with site.server(authorized=(key,)) as server:
+        where = node(server.port, identity_file=key.path)
+        assert run(site.knows(server.port), where, "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
+def test_rsa_and_a_server_as_old_as_centos_7s(site: Site, tmp_path: Path) -> None:
+    """OpenSSH 7.4 signs with rsa-sha2 and knows neither newer ciphers nor key exchanges."""
+    key, host = keygen(tmp_path / "key", "rsa"), keygen(tmp_path / "host", "rsa")
+    old = (
+        "KexAlgorithms curve25519-sha256@libssh.org,ecdh-sha2-nistp256,diffie-hellman-group14-sha256",
+        "Ciphers aes128-ctr,aes256-gcm@openssh.com",
+        "MACs hmac-sha2-256",
+        "HostKeyAlgorithms rsa-sha2-256,rsa-sha2-512",
+        "PubkeyAcceptedAlgorithms rsa-sha2-256,rsa-sha2-512",
+    )
+    with site.server(*old, host_keys=(host,), authorized=(key,)) as server:
+        where = node(server.port, identity_file=key.path)
+        assert run(site.home(server.known_hosts()), where, "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
+def test_a_key_of_the_agent(site: Site, sshd: Sshd, agent: Callable[[Path], None]) -> None:
+    home = site.knows(sshd.port)
+    for file in home.path.glob(".ssh/id_*"):
+        file.unlink()
+    assert "no key to offer" in denied(home, node(sshd.port))
+    agent(site.mine.path)
+    assert run(home, node(sshd.port), "echo x").out == b"x\n"
+    home.write("config", "IdentitiesOnly yes\n")
+    assert "no key to offer" in denied(home, node(sshd.port))
+    home.write("config", "IdentityAgent none\n")
+    assert "no key to offer" in denied(home, node(sshd.port))
+
+
+@pytest.mark.sshd
+def test_an_agents_key_named_by_its_public_half(
+    site: Site, sshd: Sshd, agent: Callable[[Path], None]
+) -> None:
+    home = site.knows(sshd.port)
+    (home.path / ".ssh/id_ed25519").unlink()
+    public = home.path / ".ssh/id_ed25519.pub"
+    home.write("config", f"IdentitiesOnly yes\nIdentityFile {public}\n")
+    assert "is a public key that the agent lacks" in denied(home, node(sshd.port))
+    agent(site.mine.path)
+    assert run(home, node(sshd.port), "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
+def test_a_named_file_is_offered_before_all_that_the_agent_holds(
+    site: Site, agent: Callable[[Path], None], tmp_path: Path
+) -> None:
+    for number in range(3):
+        agent(keygen(tmp_path / f"key{number}").path)
+    with site.server("MaxAuthTries 2") as server:
+        home = site.knows(server.port)
+        said = denied(home, node(server.port))
+        assert "the server gave up: Too many authentication failures" in said
+        assert "agent's key0" in said
+        where = node(server.port, identity_file=site.mine.path)
+        assert run(home, where, "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
+def test_an_agent_that_is_none(site: Site, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/nonexistent/agent")
+    home = site.knows(sshd.port)
+    assert run(home, node(sshd.port), "echo x").out == b"x\n"
+    (home.path / ".ssh/id_ed25519").unlink()
+    said = denied(home, node(sshd.port))
+    assert "the agent at /nonexistent/agent does not answer: No such file" in said
+
+
+@pytest.mark.sshd
+def test_an_agent_that_will_not_sign_spoils_only_its_own_key(
+    site: Site, sshd: Sshd, agent: Callable[[Path], None], tmp_path: Path
+) -> None:
+    """A locked key (`ssh-add -c`, without anything to ask by) is refused when it is to sign."""
+    other = keygen(tmp_path / "other")
+    output_quiet("ssh-add", "-q", "-c", str(other.path))
+    with site.server(authorized=(other, site.mine)) as server:
+        assert run(site.knows(server.port), node(server.port), "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
+def test_a_key_with_a_passphrase(site: Site, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", "ed25519", "open sesame")
+    asked: list[Path] = []
+
+    def ask(path: Path) -> str:
+        asked.append(path)
+        return "wrong" if len(asked) == 1 else "open sesame"
+
+    with site.server(authorized=(key,)) as server:
+        home = site.knows(server.port)
+        where = node(server.port, identity_file=key.path)
+        assert f"{key.path} has a passphrase: ssh-add {key.path}" in denied(home, where)
+        shell = connect([where, where], home.options(ask_passphrase=ask))(where)
+        assert shell.run("echo x", LIMITS).out == b"x\n"
+        assert asked == [key.path, key.path]
+
+
+@pytest.mark.sshd
+def test_a_key_with_a_passphrase_that_the_agent_holds(
+    site: Site, agent: Callable[[Path], None], tmp_path: Path
+) -> None:
+    key = keygen(tmp_path / "key")
+    agent(key.path)
+    output_quiet("ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", str(key.path))
+    Path(f"{key.path}.pub").unlink(missing_ok=False)
+    with site.server("MaxAuthTries 1", authorized=()) as server:
+        (server.folder / "authorized_keys").write_text(f"{held(agent)}\n")
+        home = site.knows(server.port)
+        home.write("config", "IdentitiesOnly yes\n")
+        where = node(server.port, identity_file=key.path)
+        assert run(home, where, "echo x").out == b"x\n"
+
+
+def held(_agent: object) -> str:
+    return output("ssh-add", "-L").strip()
+
+
+@pytest.mark.sshd
+def test_a_certificate_beside_the_key(site: Site, tmp_path: Path) -> None:
+    authority, key = keygen(tmp_path / "ca"), keygen(tmp_path / "key")
+    public = f"{key.path}.pub"
+    output_quiet("ssh-keygen", "-q", "-s", str(authority.path), "-I", "x", "-n", "root", public)
+    trusted = tmp_path / "trusted"
+    trusted.write_text(authority.public)
+    with site.server(f"TrustedUserCAKeys {trusted}", authorized=()) as server:
+        where = node(server.port, identity_file=key.path)
+        assert run(site.knows(server.port), where, "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda path: path.chmod(0o644), "is open to others (mode 0644): chmod 600"),
+        (lambda path: path.write_text("nonsense"), "is of a kind that gkprep cannot use"),
+        (lambda path: path.write_bytes(b"\xff" * 99), "is of a kind that gkprep cannot use"),
+        (lambda path: path.write_text(path.read_text()[:150]), "cannot "),
+        (lambda path: path.unlink(), "cannot be read: No such file"),
+    ],
+)
+def test_identity_files_that_cannot_be_used(
+    site: Site, sshd: Sshd, tmp_path: Path, spoil: Callable[[Path], None], why: str
+) -> None:
+    key = tmp_path / "key"
+    shutil.copy(site.mine.path, key)
+    spoil(key)
+    said = denied(site.knows(sshd.port), node(sshd.port, identity_file=key))
+    assert said.startswith("permission denied for root (no key to offer; ")
+    assert f"{key} {why}" in said
+
+
+@pytest.mark.sshd
+def test_a_server_that_wants_something_else(site: Site) -> None:
+    with site.server("PubkeyAuthentication no", "KbdInteractiveAuthentication yes") as server:
+        said = denied(site.knows(server.port), node(server.port))
+    assert "tried: ~/.ssh/id_ed25519; the server wants: keyboard-interactive" in said
