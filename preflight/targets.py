@@ -11,6 +11,7 @@ from pathlib import Path
 from preflight import inventory
 from preflight.errors import UsageError
 from preflight.facts import network
+from preflight.inventory.rules import is_ip
 from preflight.model import Device, Inventory, Node
 from preflight.select import select_nodes
 
@@ -72,6 +73,11 @@ def this_machine(path: Path | None, devices: Sequence[str], storage: str | None)
     described = bool(devices) or storage is not None
     if described and path is not None:
         raise UsageError("--device and --storage describe this machine without an inventory")
+    if storage is not None and not is_ip(storage):
+        raise UsageError(f"--storage {storage}: Gluster needs an IP address here, not a name")
+    for device in devices:
+        if not device.startswith("/"):
+            raise UsageError(f"--device {device}: a disk is named by its whole path: /dev/{device}")
     source = None if described else find_inventory(path)
     if source is None:
         node = Node(

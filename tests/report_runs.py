@@ -365,6 +365,23 @@ def hostile() -> Run:
     return run([answered(first), answered(second), lost], found)
 
 
+def many() -> Run:
+    """A node with fourteen bad disks beside two good nodes, and questions open on many nodes alike."""
+    first, *rest = [node(number) for number in range(181, 189)]
+    found: Found = []
+    for letter in "bcdefghijklmno":
+        token = f"{ord(letter):012x}"
+        found += data(first, f"/dev/sd{letter}", "xfs filesystem at offset 0", token)
+    found += [one for each in rest for one in without(good(each), "firewall-ports", "rpcbind-port")]
+    why = "network.nft: exit 127: sh: 1: nft: not found"
+    for number, each in enumerate(rest):
+        late = f"ports.listening: no answer after {20 + number} s"
+        found.append(("rpcbind-port", each.name, Finding("", Status.ERROR, late)))
+        for port in PORTS[:2]:
+            found.append(("firewall-ports", each.name, Finding(port, Status.ERROR, why)))
+    return run([answered(each) for each in (first, *rest)], found)
+
+
 def nothing() -> Run:
     return run([answered(THREE[0])], [])
 
@@ -375,6 +392,7 @@ RUNS: Mapping[str, Callable[[], Run]] = {
     "client": client,
     "fleet-of-200": fleet_of_200,
     "hostile": hostile,
+    "many": many,
     "nothing": nothing,
     "open-question": open_question,
     "ready": ready,

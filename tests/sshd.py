@@ -80,10 +80,13 @@ class Sshd:
     def connections(self) -> int:
         return self.log().count("Connection from ")
 
-    def stop(self) -> None:
-        """End the listener and whoever is still logged in: its children are its session."""
+    def drop_connections(self) -> None:
+        """End whoever is logged in."""
         for child in children(self.process.pid):
             _kill(child)
+
+    def stop(self) -> None:
+        self.drop_connections()
         self.process.kill()
         self.process.wait()
 

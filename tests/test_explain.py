@@ -71,6 +71,10 @@ def test_a_page_is_the_docstring_wrapped_with_its_code_in_one_piece() -> None:
     assert check_page(CHECK, FIX, Style(60)) == PAGE
 
 
+def test_a_check_is_found_by_its_id() -> None:
+    assert explain("disk-blank", CHECKS, FIXES, Style(60)) == PAGE
+
+
 def test_without_a_fix_the_page_promises_none() -> None:
     assert "gkprep fix" not in check_page(CHECK, None, Style(60))
 

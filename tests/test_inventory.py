@@ -168,7 +168,7 @@ def test_a_mistake_behind_many_aliases_is_told_once() -> None:
         "nodes: &NAME [*NAME]",
         "nodes: [{name: a, address: a, storage: NAME}, {name: a, address: a, storage: NAME}]",
         "nodes: [{name: a, address: 10.0.0.1, devices: [/NAME, /NAME]}]",
-        "nodes: [{name: a, address: b, devices: [{path: /b, serial: NAME}, {path: /c, wwn: NAME}]}]",
+        "nodes: [{name: a, devices: [{path: /b, serial: NAME}, {path: /c, wwn: NAME}]}]",
         "nodes: [{name: a, devices: [{path: /NAME, serial: NAME}, {path: /c, serial: NAME}]}]",
     ],
 )

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,11 +45,11 @@ LIMITS = Limits(connect=5, probe=2, node=10)
 BRIEF = Limits(connect=1, probe=1, node=1)
 
 
-def run(home: Home, where: Node, script: str, limits: Limits = LIMITS, **options: object) -> Output:
+def run(home: Home, where: Node, script: str, limits: Limits = LIMITS, **options: Any) -> Output:
     return connect([where], home.options(**options))(where).run(script, limits)
 
 
-def denied(home: Home, where: Node, **options: object) -> str:
+def denied(home: Home, where: Node, **options: Any) -> str:
     with pytest.raises(TransportError) as caught:
         run(home, where, "true", **options)
     return str(caught.value)
@@ -67,7 +68,6 @@ SCRIPTS = {
     "both streams": ("echo out; echo err >&2", 0, b"out\n", b"err\n"),
     "exit status": ("echo x; exit 3", 3, b"x\n", b""),
     "any bytes": (r"printf '\000\377\033[2J\r\n'", 0, b"\0\xff\x1b[2J\r\n", b""),
-    "reads its own script": ("cat\necho never", 0, b"echo never", b""),
     "no new line at the end": ("printf x", 0, b"x", b""),
     "quotes": ("""echo "$0" 'a b' \\"c""", 0, b'sh a b "c\n', b""),
     "not ASCII": ("echo \u00e9\udcff", 0, b"\xc3\xa9\xff\n", b""),
@@ -195,10 +195,10 @@ def as_user(name: str, act: Callable[[], Output]) -> Output | TransportError:
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("password", [None, PASSWORD])
 def test_local_through_sudo(password: str | None) -> None:
-    script = "id -u; cat; echo end >&2"
+    script = "id -u; echo end >&2"
     name = FREE if password is None else ASKED
     got = as_user(name, lambda: Local(password).run(script, LIMITS))
-    assert got == Output(0, b"0\n", b"")
+    assert got == Output(0, b"0\n", b"end\n")
 
 
 @pytest.mark.sshd
@@ -222,8 +222,6 @@ def test_connector_for_this_machine() -> None:
 
 # --- sudo over SSH ----------------------------------------------------------------------------
 
-ECHO = "id -u; cat; echo never"
-
 
 @pytest.mark.sshd
 @pytest.mark.usefixtures("users")
@@ -241,8 +239,8 @@ ECHO = "id -u; cat; echo never"
 def test_sudo(site: Site, sshd: Sshd, user: str, password: str | None) -> None:
     """Under NOPASSWD a password is not asked for, so it is neither sent nor run as a command."""
     home = site.knows(sshd.port)
-    got = run(home, node(sshd.port, user=user), "id -u\ncat\nsecond", become_password=password)
-    assert got == Output(0, b"0\nsecond", b"")
+    got = run(home, node(sshd.port, user=user), "id -u; echo end >&2", become_password=password)
+    assert got == Output(0, b"0\n", b"end\n")
 
 
 @pytest.mark.sshd
@@ -334,7 +332,7 @@ def test_one_connection_and_one_channel(site: Site) -> None:
 
 
 @pytest.mark.sshd
-def test_many_nodes_side_by_side(site: Site, sshd: Sshd) -> None:
+def test_many_nodes_side_by_side(site: Site) -> None:
     home = site.home(config="StrictHostKeyChecking accept-new\nHashKnownHosts yes\n")
     nodes = [
         Node(f"n{i}", f"127.0.0.{i}", None, ssh=SshOptions("root", sshd.port)) for i in range(1)
@@ -366,12 +364,12 @@ def test_many_nodes_side_by_side(site: Site, sshd: Sshd) -> None:
 def test_threads_and_descriptors_are_given_back(site: Site, sshd: Sshd) -> None:
     home = site.knows(sshd.port)
     run(home, node(sshd.port), "true")
-    before = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    before = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         run(home, node(sshd.port), "true")
         denied(site.home(), node(sshd.port))
         denied(home, node(free_port()))
-    assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
+    assert (threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))) == before
 
 
 def test_paramiko_is_imported_only_to_connect() -> None:
@@ -387,7 +385,7 @@ def test_paramiko_is_imported_only_to_connect() -> None:
 
 @pytest.mark.sshd
 def test_an_alias_of_the_config(site: Site, sshd: Sshd) -> None:
-    text = f"Include hosts/*\nHost it\n User root\n"
+    text = "Include hosts/*\nHost it\n User root\n"
     home = site.home(sshd.known_hosts(), text)
     (home.path / ".ssh/hosts").mkdir()
     home.write("hosts/one", f"Host it\n HostName {LOCALHOST}\n Port {sshd.port}\n")
@@ -543,7 +541,7 @@ def test_a_jump_host_that_hangs(site: Site) -> None:
     with hostile.tcp(hostile.silent) as port:
         where = node(1, proxy_jump=f"root@{LOCALHOST}:{port}")
         started = time.monotonic()
-        with pytest.raises(TransportError, match="jump host .*no SSH server spoke within 1 s"):
+        with pytest.raises(TransportError, match=r"jump host .*no SSH server spoke within 1 s"):
             run(site.home(), where, "true", BRIEF)
         assert time.monotonic() - started < 1.5
 
@@ -717,7 +715,7 @@ def test_rsa_and_a_server_as_old_as_centos_7s(site: Site, tmp_path: Path) -> Non
     """OpenSSH 7.4 signs with rsa-sha2 and knows neither newer ciphers nor key exchanges."""
     key, host = keygen(tmp_path / "key", "rsa"), keygen(tmp_path / "host", "rsa")
     old = (
-        "KexAlgorithms curve25519-sha256@libssh.org,ecdh-sha2-nistp256,diffie-hellman-group14-sha256",
+        "KexAlgorithms curve25519-sha256@libssh.org,diffie-hellman-group14-sha256",
         "Ciphers aes128-ctr,aes256-gcm@openssh.com",
         "MACs hmac-sha2-256",
         "HostKeyAlgorithms rsa-sha2-256,rsa-sha2-512",
@@ -848,7 +846,7 @@ def test_a_certificate_beside_the_key(site: Site, tmp_path: Path) -> None:
         (lambda path: path.chmod(0o644), "is open to others (mode 0644): chmod 600"),
         (lambda path: path.write_text("nonsense"), "is of a kind that gkprep cannot use"),
         (lambda path: path.write_bytes(b"\xff" * 99), "is of a kind that gkprep cannot use"),
-        (lambda path: path.write_text(path.read_text()[:150]), "cannot "),
+        (lambda path: path.write_text(path.read_text()[:200]), "cannot "),
         (lambda path: path.unlink(), "cannot be read: No such file"),
     ],
 )

@@ -30,20 +30,24 @@ from preflight.model import Inventory, Node, Policy
 
 HIGHEST_ZONE = 2**31 - 1
 # pkg/glusterfs/api/types.go, ValidateTags
-MOST_TAGS, TAG_NAME, LONGEST_TAG = 32, re.compile("[a-zA-Z0-9_.-]{1,32}"), 64
+MOST_TAGS, LONGEST_TAG = 32, 64
+TAG_NAME = re.compile("[a-zA-Z0-9_.-]{1,32}")
+TAG_NAME_IN_WORDS = "a name of letters, digits, _ . and -, at most 32"
 
 
-def _tags(tree: Tree, _reading: Reading) -> tuple[tuple[str, str], ...]:
-    allowed = f'at most {MOST_TAGS} tags, as {{"arbiter": "disabled"}}'
+def _tags(tree: Tree, reading: Reading) -> tuple[tuple[str, str], ...]:
     if not isinstance(tree, Map) or len(tree.entries) > MOST_TAGS:
-        raise Wrong(tree, allowed)
+        raise Wrong(tree, f"a mapping of at most {MOST_TAGS} tags to texts")
     tags = []
-    for name, (_, value) in tree.entries.items():
-        if not isinstance(value, Scalar) or value.plain or not _fits(value.text):
-            raise Wrong(value, f"a text in quotes, at most {LONGEST_TAG} characters")
+    for name, (mark, value) in tree.entries.items():
         if not TAG_NAME.fullmatch(name):
-            raise Wrong(tree, f"{allowed}; a name has letters, digits, _ . and -, at most 32")
-        tags.append((name, value.text))
+            told = Wrong(Scalar(name, mark, plain=False), TAG_NAME_IN_WORDS)
+            reading.problems.add(mark, f"tags: {told}")
+        elif isinstance(value, Scalar) and not value.plain and _fits(value.text):
+            tags.append((name, value.text))
+        else:
+            told = Wrong(value, f"a text in quotes, at most {LONGEST_TAG} characters")
+            reading.problems.add(value.mark, f"tags: {told}")
     return tuple(sorted(tags))
 
 

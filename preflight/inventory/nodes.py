@@ -101,7 +101,7 @@ def _devices(fields: Fields, problems: Problems) -> Iterator[Fields]:
 
 
 def _called(fields: Fields) -> str:
-    return fields.values.get("name") or f"the node at line {fields.mark.line}"
+    return clip(fields.values.get("name", "")) or f"the node at line {fields.mark.line}"
 
 
 def _claim(fields: Fields, storage: str | None, claims: Claims) -> None:
@@ -126,7 +126,7 @@ def _claim_address(fields: Fields, owner: str, claims: Claims) -> bool:
 
 
 def _claim_disk(device: Fields, owner: str, claims: Claims) -> None:
-    disk = f"{device.values.get('path', 'a disk')} of {owner}"
+    disk = f"{clip(device.values.get('path', 'a disk'))} of {owner}"
     for key in ("serial", "wwn"):
         if key in device.values:
             value = device.values[key]

@@ -86,6 +86,21 @@ def build(text: str, problems: Problems) -> Tree:
     return tree
 
 
+# Words that both parsers use, and what the mistake mostly is.
+_COMMON_MISTAKES = (
+    (
+        "mapping values are not allowed",
+        "a `:` that no key belongs to: indented wrongly, or a text with `: ` in it needs quotes",
+    ),
+    (
+        "sequence entries are not allowed",
+        "a list cannot begin here, behind a key, but on its own line",
+    ),
+    ("<document start>", "this does not belong to what stands before it"),
+    ("cannot start any token", "a text that begins with {seen} needs quotes"),
+)
+
+
 class _Builder:
     """Follows the events; `spoiled` once a part of the tree could not be made."""
 
@@ -153,8 +168,8 @@ class _Builder:
             if not isinstance(key, Scalar):
                 self.problems.add(key.mark, "a key must be a word")
             elif first := entries.get(key.text):
-                shown, line = clip(repr(key.text)), first.key.line
-                self.problems.add(key.mark, f"duplicate key {shown}: it stands at line {line} already")
+                already = f"it stands at line {first.key.line} already"
+                self.problems.add(key.mark, f"duplicate key {clip(repr(key.text))}: {already}")
             else:
                 entries[key.text] = Entry(key.mark, value)
         size = 1 + sum(entry.value.size for entry in entries.values())
@@ -231,13 +246,9 @@ def _explain(exc: yaml.MarkedYAMLError, lines: list[str]) -> tuple[Mark, str]:
 
 def _reword(exc: yaml.MarkedYAMLError, seen: str) -> str:
     problem, context = exc.problem or "a syntax error", exc.context or ""
-    if "mapping values are not allowed" in problem:
-        return (
-            "a `:` that no key belongs to: the line is indented wrongly,"
-            " or a text that contains `: ` needs quotes"
-        )
-    if "cannot start any token" in problem:
-        return f"a text that begins with {seen} needs quotes"
+    for words, ours in _COMMON_MISTAKES:
+        if words in problem:
+            return ours.format(seen=seen)
     begin = _place(exc.context_mark).line
     if context.startswith("while parsing a flow"):
         return f"a comma or a bracket is missing in what opens at line {begin}"

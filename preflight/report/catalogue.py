@@ -21,11 +21,6 @@ class Row:
     id: str
     columns: tuple[tuple[str, str], ...]
 
-    @property
-    def summary(self) -> str:
-        """What a user sees of it."""
-        return self.columns[0][1]
-
 
 def load() -> str:
     """The catalogue's own text, Markdown."""

@@ -36,7 +36,7 @@ class Entry:
     subjects: tuple[str, ...]
     saw: str
     want: str
-    says: str
+    says: tuple[str, ...]
     cures: tuple[str, ...]
     tokens: tuple[Token, ...]
 
@@ -118,7 +118,7 @@ def shape(text: str) -> str:
 def _entries(findings: Iterable[Finding]) -> list[Entry]:
     same = _by(findings, lambda f: (f.check, f.subject, f.saw, f.want, f.says, f.cure))
     entries = [_entry(group) for group in same.values()]
-    alike = _by(entries, lambda e: (e.check, e.nodes, e.saw, e.want, e.says))
+    alike = _by(entries, lambda e: (e.check, e.nodes, e.saw, e.want, _masked(e)))
     return [_merge(group) for group in alike.values()]
 
 
@@ -130,7 +130,7 @@ def _entry(group: Sequence[Finding]) -> Entry:
         subjects=(one.subject,) if one.subject else (),
         saw=one.saw,
         want=one.want,
-        says=one.says,
+        says=(one.says,) if one.says else (),
         cures=(one.cure,) if one.cure else (),
         tokens=tuple(Token(f.node, f.subject, f.token) for f in group if f.token),
     )
@@ -144,15 +144,21 @@ def _merge(group: Sequence[Entry]) -> Entry:
         subjects=tuple(dict.fromkeys(subject for entry in group for subject in entry.subjects)),
         saw=one.saw,
         want=one.want,
-        says=one.says,
+        says=tuple(dict.fromkeys(says for entry in group for says in entry.says)),
         cures=tuple(dict.fromkeys(cure for entry in group for cure in entry.cures)),
         tokens=tuple(token for entry in group for token in entry.tokens),
     )
 
 
 def _shape_of(entry: Entry) -> tuple[str, ...]:
-    texts = (" ".join(entry.subjects), entry.saw, entry.want, entry.says, "\n".join(entry.cures))
-    return (entry.check, *map(shape, texts))
+    several = (entry.subjects, entry.says, entry.cures)
+    return (entry.check, *map(shape, (entry.saw, entry.want, *map("\n".join, several))))
+
+
+def _masked(entry: Entry) -> tuple[str, ...]:
+    """The error without the name of what it is about: the same for two disks in the same state."""
+    (subject,) = entry.subjects or ("",)
+    return tuple(says.replace(subject, "\0") if subject else says for says in entry.says)
 
 
 def _apart(alike: Iterable[Entry]) -> list[list[Entry]]:

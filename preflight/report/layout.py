@@ -56,10 +56,7 @@ class Page:
         """
         indent = length(head) if hang is None else hang
         first, *rest = self._wrap(body.text, length(head), indent) or [""]
-        if first == "" and rest:
-            self.line(*head)
-        else:
-            self.line(*head, Span(first, body.look))
+        self.line(*head, Span(first, body.look))
         for text in rest:
             self.line(Span(" " * indent), Span(text, body.look))
 

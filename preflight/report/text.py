@@ -23,7 +23,7 @@ SUBJECT, SAW, SAYS, CURE = 100, 240, 400, 1000
 
 FEW = 4  # of what differs from node to node, up to here all is shown
 SOME = 3  # ... and of more than that, so many
-LIST = 8  # subjects, and commands, of one entry
+LIST = 12  # subjects, and commands, of one entry
 
 COLUMN = 20  # columns for the name of a check, at least
 INDENT = Span("    ")
@@ -174,11 +174,10 @@ class _Report:
     def says(self, status: Status, block: Block) -> None:
         """The error, once: entries of a block differ only in values, so one speaks for all."""
         label = "would fail with" if status is Status.FAIL else "could fail with"
-        says = block.entries[0].says
-        example = any(entry.says != says for entry in block.entries)
-        if says:
-            head = Span(f"{label}, for one: " if example else f"{label}: ", "label")
-            self.page.wrapped(INDENT, head, body=Span(self.show(says, SAYS)))
+        errors = list(dict.fromkeys(says for entry in block.entries for says in entry.says))
+        if errors:
+            head = Span(f"{label}, for one: " if len(errors) > 1 else f"{label}: ", "label")
+            self.page.wrapped(INDENT, head, body=Span(self.show(errors[0], SAYS)))
 
     def tokens(self, block: Block) -> None:
         """Each disk's token on a line of its own, whatever else its nodes have in common."""
