@@ -35,7 +35,7 @@ def kernel_modules(facts: Facts) -> Iterator[Finding]:
     detected in your kernel`, naming no node. Without target_core_user the Gluster pod stays
     READY 0/1 with `failed check: systemctl -q is-active gluster-blockd.service`.
 
-    By hand: modprobe dm_thin_pool; echo dm_thin_pool >> /etc/modules-load.d/gluster.conf, and
+    By hand: `modprobe dm_thin_pool; echo dm_thin_pool >> /etc/modules-load.d/gluster.conf`, and
     so for each module that is missing. Where the kernel has no such module: Fedora and RHEL,
     `dnf install kernel-modules-$(uname -r)`; Ubuntu, `apt-get install
     linux-modules-extra-$(uname -r)`; elsewhere a kernel that brings it.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from preflight.errors import GkprepError
+from preflight.errors import GkprepError, InventoryError
 
 if TYPE_CHECKING:
     from preflight.report import Run
@@ -88,8 +88,12 @@ def main() -> None:
     """Run the command line; exit 2 with one clear message for whatever a user got wrong."""
     try:
         app(prog_name="gkprep")
+    except InventoryError as exc:
+        # file:line:column goes first on each line, so that editors find the place.
+        typer.echo(str(exc), err=True)
+        sys.exit(2)
     except GkprepError as exc:
-        print(f"gkprep: {exc}", file=sys.stderr)  # noqa: T201 - before any report exists
+        typer.echo(f"gkprep: {exc}", err=True)
         sys.exit(2)
 
 

@@ -23,7 +23,7 @@ def lab() -> Iterator[Lab]:
     lab = Lab.default()
     if why := lab.missing():
         pytest.skip(f"no virtual machines: {why}")
-    ran_before = lab.running()
+    ran_before = set(lab.states().values()) == {"running"}
     lab.up()
     yield lab
     if not ran_before:

@@ -151,6 +151,8 @@ class _Server(paramiko.ServerInterface):
         return True
 
     def _run(self, channel: paramiko.Channel) -> None:
+        # The client is told that its command was started once this thread has been.
+        self.over.wait(0.05)
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
             self.act(channel, self.over)
 

@@ -48,7 +48,9 @@ def install(machine: Machine, scratch: Path) -> str:
 
 def dependencies() -> Path:
     """The locked packages for the machines' Python; downloaded once for each requirements.lock."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gkprep" / "installed"
+    cache = (
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gkprep" / "installed"
+    )
     recipe = f"{PYTHON} {GLIBC} {LOCK.read_text()}"
     folder = cache / hashlib.sha256(recipe.encode()).hexdigest()[:16]
     if not folder.exists():

@@ -366,7 +366,7 @@ def hostile() -> Run:
 
 
 def many() -> Run:
-    """A node with fourteen bad disks beside two good nodes, and questions open on many nodes alike."""
+    """A node with fourteen bad disks; on the other nodes the same questions are open."""
     first, *rest = [node(number) for number in range(181, 189)]
     found: Found = []
     for letter in "bcdefghijklmno":

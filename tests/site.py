@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,8 @@ from tests.sshd import KeyPair, Sshd, keygen, missing, serve
 LOCALHOST = "127.0.0.1"
 PASSWORD = "gkprep secret % $(x)"
 
-SUDOERS = Path("/etc/sudoers.d/zz-gkprep-tests")
-FREE, ASKED, DENIED, NO_LOGIN, NOISY = (
-    f"gkt-{name}" for name in ("free", "asked", "denied", "nologin", "noisy")
-)
+FREE, ASKED, DENIED, NO_LOGIN, NOISY = "free", "asked", "denied", "nologin", "noisy"
+ROLES = (FREE, ASKED, DENIED, NO_LOGIN, NOISY)
 
 
 @dataclass(frozen=True)
@@ -120,34 +119,37 @@ def no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def users() -> Iterator[None]:
-    """Users that sudo treats differently, and one whose login is full of noise."""
+def users() -> Iterator[Mapping[str, str]]:
+    """Users that sudo treats differently, and one whose login is full of noise: role to name."""
     if why := missing() or (None if shutil.which("sudo") else "no sudo"):
         pytest.skip(why)
-    with _users():
-        yield
+    # Tests may run twice at a time.
+    names = {role: f"gkt{os.getpid()}{role}" for role in ROLES}
+    with _users(names):
+        yield names | {"root": "root"}
 
 
 @contextmanager
-def _users() -> Iterator[None]:
-    names = (FREE, ASKED, DENIED, NO_LOGIN, NOISY)
+def _users(names: Mapping[str, str]) -> Iterator[None]:
+    sudoers = Path(f"/etc/sudoers.d/gkprep-tests-{os.getpid()}")
+    free, asked, noisy = names[FREE], names[ASKED], names[NOISY]
     try:
-        for name in names:
-            shell = "/usr/sbin/nologin" if name == NO_LOGIN else "/bin/bash"
+        for role, name in names.items():
+            shell = "/usr/sbin/nologin" if role == NO_LOGIN else "/bin/bash"
             subprocess.run(["useradd", "-m", "-s", shell, name], check=True, capture_output=True)
-        passwords = "".join(f"{name}:{PASSWORD}\n" for name in names)
+        passwords = "".join(f"{name}:{PASSWORD}\n" for name in names.values())
         subprocess.run(["chpasswd"], input=passwords, text=True, check=True, capture_output=True)
-        SUDOERS.write_text(
-            f"{FREE} ALL=(ALL) NOPASSWD: ALL\n{NOISY} ALL=(ALL) NOPASSWD: ALL\n"
-            f"{ASKED} ALL=(ALL) ALL\nDefaults:{ASKED} lecture=always\n"
+        sudoers.write_text(
+            f"{free} ALL=(ALL) NOPASSWD: ALL\n{noisy} ALL=(ALL) NOPASSWD: ALL\n"
+            f"{asked} ALL=(ALL) ALL\nDefaults:{asked} lecture=always\n"
         )
-        SUDOERS.chmod(0o440)
+        sudoers.chmod(0o440)
         noise = (
             'printf "welcome \\033[31mto\\033[0m\\000 %s\\n" "$(seq 1 3000)" | tee /dev/stderr\n'
         )
-        Path(f"/home/{NOISY}/.bashrc").write_text(noise)
+        Path(f"/home/{noisy}/.bashrc").write_text(noise)
         yield
     finally:
-        SUDOERS.unlink(missing_ok=True)
-        for name in names:
+        sudoers.unlink(missing_ok=True)
+        for name in names.values():
             subprocess.run(["userdel", "-rf", name], capture_output=True, check=False)

@@ -95,9 +95,17 @@ def children(pid: int) -> list[int]:
     """The process's descendants, youngest first."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
+        for child in _words(task):
             found = [*children(int(child)), int(child), *found]
     return found
+
+
+def _words(file: Path) -> list[str]:
+    """What a file of /proc says; nothing once its process has ended."""
+    try:
+        return file.read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def _kill(pid: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,6 +179,14 @@ def test_hostile_values_are_shown_on_one_short_printable_line(text: str) -> None
         assert len(line) < 250
 
 
+def test_what_breaks_the_parser_itself_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = '{"nodes": ' + "[" * 100_000  # too deep for json as well
+    assert refusal(deep) == "inventory.yaml:1:43: nested deeper than 32 levels"
+    monkeypatch.setattr(tree, "LOADER", yaml.SafeLoader)
+    said = refusal(f"%YAML 1.{'9' * 5000}\n---\nnodes: []")
+    assert said.startswith("inventory.yaml:1:1: this is not YAML: ")
+
+
 # --- what is read ------------------------------------------------------------------------------
 
 
@@ -325,6 +334,23 @@ def test_a_file_without_end_is_refused(tmp_path: Path) -> None:
 
 
 # --- the example, the schema -------------------------------------------------------------------
+
+
+def test_the_inventories_in_the_manual_are_valid() -> None:
+    manual = (ROOT / "docs" / "inventory.md").read_text()
+    blocks = re.findall("```yaml\n(.*?)```", manual, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        assert inventory.parse(block.encode(), "x").nodes
+        assert Draft202012Validator(SCHEMA).is_valid(yaml.safe_load(block))
+
+
+def test_the_manual_describes_every_key() -> None:
+    manual = (ROOT / "docs" / "inventory.md").read_text()
+    tables = (cluster.INVENTORY, cluster.NODE, cluster.SSH, cluster.DEVICE, cluster.POLICY)
+    for keys in (*tables, cluster.DEPLOYER):
+        for key in keys:
+            assert f"`{key}`" in manual
 
 
 def test_the_example_is_what_init_writes() -> None:

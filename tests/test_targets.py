@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,8 +30,8 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def find(path: Path | None = None, **given: object) -> targets.Targets:
-    options: dict[str, object] = {"local": False, "devices": [], "storage": None, "limit": []}
-    return targets.find(path, **{**options, **given})  # type: ignore[arg-type]
+    options: dict[str, Any] = {"local": False, "devices": [], "storage": None, "limit": []}
+    return targets.find(path, **{**options, **given})
 
 
 def inventory(folder: Path, name: str, host: str = "node3") -> Path:
@@ -51,7 +52,7 @@ def test_an_argument_goes_before_the_variable_and_that_before_the_folder(
 
 
 def test_without_any_inventory_the_way_out_is_named() -> None:
-    with pytest.raises(UsageError, match="gkprep init .*--local needs none"):
+    with pytest.raises(UsageError, match=r"gkprep init .*--local needs none"):
         find()
 
 
@@ -83,7 +84,7 @@ def test_this_machine_is_found_in_the_inventory_by_its_name(nowhere: Path) -> No
 
 
 def test_a_machine_that_is_not_in_the_inventory_is_told_who_is(nowhere: Path) -> None:
-    with pytest.raises(UsageError, match="node1.*node2.*node3"):
+    with pytest.raises(UsageError, match=r"node1.*node2.*node3"):
         find(inventory(nowhere, "inventory.yaml"), local=True)
 
 
@@ -105,6 +106,6 @@ def test_options_that_describe_the_machine_make_an_inventory_of_the_folder_no_ma
         ({"local": True, "devices": ["sdb"]}, "--device"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(given: dict[str, object], complaint: str) -> None:
+def test_options_that_do_not_fit_are_refused(given: dict[str, Any], complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         find(**given)

@@ -48,20 +48,16 @@ def loadable(*names: str) -> Probe[Loadable]:
     listed = " ".join(names)
     return Probe(
         f"kernel.loadable({listed})",
-        'uname -r; command -v modprobe >/dev/null ||'
+        "uname -r; command -v modprobe >/dev/null ||"
         ' { echo "modprobe: not found" >&2; exit 127; }\n'
         f'for name in {listed}; do modprobe -n -q "$name" && echo "$name"; done; true',
         parse_loadable,
     )
 
 
-modules = Probe(
-    "kernel.modules", "test ! -e /proc/modules || cat /proc/modules", parse_modules
-)
+modules = Probe("kernel.modules", "test ! -e /proc/modules || cat /proc/modules", parse_modules)
 
-builtin = Probe(
-    "kernel.builtin", 'cat "/lib/modules/$(uname -r)/modules.builtin"', parse_builtin
-)
+builtin = Probe("kernel.builtin", 'cat "/lib/modules/$(uname -r)/modules.builtin"', parse_builtin)
 
 # A file in /etc hides its namesake in /run, that one those in /usr/local/lib, /usr/lib and /lib.
 persisted = Probe(

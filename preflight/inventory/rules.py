@@ -61,9 +61,10 @@ def address(tree: Tree, _reading: Reading) -> str:
     IP addresses come back in their canonical spelling.
     """
     allowed = "a host name, an IP address or a Host of ~/.ssh/config"
-    value = line(tree, allowed)
+    scalar = line(tree, allowed)
+    value = scalar.text
     if ip := _ip(value):
-        meant_as_text(tree, allowed)
+        meant_as_text(scalar, allowed)
         return str(ip)
     if "@" in value:
         raise Wrong(tree, f"{allowed}; the user is said by ssh: {{user: ...}}")
@@ -73,7 +74,7 @@ def address(tree: Tree, _reading: Reading) -> str:
         raise Wrong(tree, f"{allowed}; the port is said by ssh: {{port: ...}}")
     if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_.+-]{0,252}", value):
         raise Wrong(tree, allowed)
-    return meant_as_text(tree, allowed)
+    return meant_as_text(scalar, allowed)
 
 
 def storage_address(tree: Tree, _reading: Reading) -> str:
@@ -82,14 +83,15 @@ def storage_address(tree: Tree, _reading: Reading) -> str:
     heketi takes a name too, and so a mistake that shows only once the peers cannot meet.
     """
     allowed = "an IP address that the other nodes reach"
-    value = line(tree, allowed)
+    scalar = line(tree, allowed)
+    value = scalar.text
     ip = _ip(value)
     if ip is None or "%" in value:
         mask = "/" in value and _ip(value.partition("/")[0])
         raise Wrong(tree, allowed, "an address with a mask" if mask else "which is no IP address")
     if why := special(value):
         raise Wrong(tree, allowed, why)
-    meant_as_text(tree, allowed)
+    meant_as_text(scalar, allowed)
     return str(ip)
 
 
@@ -134,7 +136,8 @@ def same_path(value: str) -> str:
 def brick_ports(tree: Tree, _reading: Reading) -> PortRange:
     """Read `49152-49251`: more than one port, for every brick of a node listens on its own."""
     allowed = f"a range within {_LOWEST_BRICK_PORT}-{_HIGHEST_PORT}, as 49152-49251"
-    value = line(tree, allowed)
+    scalar = line(tree, allowed)
+    value = scalar.text
     match = re.fullmatch("([0-9]{1,5})-([0-9]{1,5})", value)
     if not match:
         raise Wrong(tree, allowed, "which is one port" if value.isdigit() else "")

@@ -117,28 +117,26 @@ def _kind(scalar: Scalar) -> str:
     return tag.rpartition(":")[2]
 
 
-def line(tree: Tree, allowed: str) -> str:
-    """The words of a scalar, if they are one printable line without spaces around it."""
+def line(tree: Tree, allowed: str) -> Scalar:
+    """The scalar that this must be: one printable line without spaces around it."""
     if not isinstance(tree, Scalar) or not tree.text.isprintable():
         raise Wrong(tree, allowed)
     if not tree.text or tree.text != tree.text.strip():
         raise Wrong(tree, allowed)
-    return tree.text
+    return tree
 
 
-def meant_as_text(tree: Tree, allowed: str) -> str:
+def meant_as_text(scalar: Scalar, allowed: str) -> str:
     """The words of a scalar that would do, unless YAML takes them for something else.
 
     It is a mistake even though the words are there: an editor or another tool that rewrites the
     file would write `181`, `no` or `0x5000c5` as the number or boolean that it read.
     """
-    if not isinstance(tree, Scalar):
-        raise Wrong(tree, allowed)
-    kind = _kind(tree)
+    kind = _kind(scalar)
     if kind != "str":
         taken = _TAKEN_FOR.get(kind, "no text")
-        raise Wrong(tree, f"{allowed}, in quotes", f"which YAML takes for {taken}")
-    return tree.text
+        raise Wrong(scalar, f"{allowed}, in quotes", f"which YAML takes for {taken}")
+    return scalar.text
 
 
 def text(allowed: str) -> Reader[str]:
@@ -151,9 +149,10 @@ def pattern(regex: str, allowed: str) -> Reader[str]:
     compiled = re.compile(regex)
 
     def read(tree: Tree, _reading: Reading) -> str:
-        if not compiled.fullmatch(line(tree, allowed)):
-            raise Wrong(tree, allowed)
-        return meant_as_text(tree, allowed)
+        scalar = line(tree, allowed)
+        if not compiled.fullmatch(scalar.text):
+            raise Wrong(scalar, allowed)
+        return meant_as_text(scalar, allowed)
 
     return read
 

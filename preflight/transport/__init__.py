@@ -18,16 +18,16 @@ read, or as the `lost` of an Output. paramiko is imported when the first node is
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from preflight.model import Node
-from preflight.transport.local import Local
-from preflight.transport.shell import ConnectOptions, Shell
+from preflight.transport.local import Here, Local
+from preflight.transport.shell import ConnectOptions, Connector, Shell
 
-__all__ = ["ConnectOptions", "Local", "Shell", "connect", "connector"]
+__all__ = ["ConnectOptions", "Connector", "Local", "Shell", "connect", "connector"]
 
 
-def connect(nodes: Iterable[Node], options: ConnectOptions) -> Callable[[Node], Shell]:
+def connect(nodes: Iterable[Node], options: ConnectOptions) -> Connector:
     """Return what gives each of `nodes` its shell over SSH.
 
     Asks for passphrases, if `options` says how. Raises UsageError where ssh_config cannot be used.
@@ -38,13 +38,13 @@ def connect(nodes: Iterable[Node], options: ConnectOptions) -> Callable[[Node], 
         from preflight.transport.dialer import Dialer  # noqa: PLC0415 - it takes 0.4 s
     dialer = Dialer(options)
     dialer.prepare(nodes)
-    return dialer.connect
+    return dialer
 
 
 def connector(
     *, local: bool, accept_new: bool = False, become_password: str | None = None
-) -> Callable[[Node], Shell]:
+) -> Connector:
     """Return what gives a node its shell: over SSH, or on this machine."""
     if local:
-        return lambda _node: Local(become_password)
+        return Here(become_password)
     return connect((), ConnectOptions(accept_new=accept_new, become_password=become_password))

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent import futures
 from dataclasses import replace
-from types import TracebackType
 
 from preflight.errors import TransportError
 from preflight.model import Node, SshOptions
@@ -49,24 +48,16 @@ class Dialer:
         self._jumps: dict[Hops, futures.Future[Session]] = {}
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Dialer:  # noqa: PYI034 - Self needs Python 3.11
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def __call__(self, node: Node) -> Shell:
+        """Return the node's shell; it connects when it is run."""
+        return Ssh(node, self, self._password)
 
     def close(self) -> None:
         """Close the connections to jump hosts."""
         with self._lock:
             jumps, self._jumps = self._jumps, {}
         for future in jumps.values():
-            with contextlib.suppress(TransportError, futures.TimeoutError):
-                future.result(timeout=0).end()
+            _end(future)
 
     def prepare(self, nodes: Iterable[Node]) -> None:
         """Ask for the passphrases that will be needed, while there is still one thread."""
@@ -74,10 +65,6 @@ class Dialer:
             # What is wrong with a node's settings is said when that node is connected to.
             with contextlib.suppress(TransportError):
                 self._keys.unlock(self.lookup(node))
-
-    def connect(self, node: Node) -> Shell:
-        """Return the node's shell; it connects when it is run."""
-        return Ssh(node, self, self._password)
 
     def lookup(self, node: Node) -> HostConfig:
         """Return how the node is reached; raises TransportError."""
@@ -116,9 +103,10 @@ class Dialer:
         with self._lock:
             future = self._jumps.get(hops)
             mine = future is None or _is_over(future)
-            if future is None or mine:
-                future = self._jumps[hops] = futures.Future()
+            gone, future = future, future if future and not mine else futures.Future()
+            self._jumps[hops] = future
         if mine:
+            _end(gone)
             self._make_jump(hops, deadline, trail, future)
         try:
             return future.result(timeout=max(deadline.left, 0))
@@ -154,6 +142,12 @@ class Dialer:
         config = self._config.lookup(match["bracketed"] or match["host"], given)
         before = hops[:-1]
         return replace(config, jumps=before, proxy_command=None) if before else config
+
+
+def _end(future: futures.Future[Session] | None) -> None:
+    """Give back the connection that was made, if one was."""
+    if future is not None and future.done() and future.exception() is None:
+        future.result().end()
 
 
 def _is_over(future: futures.Future[Session]) -> bool:

@@ -172,7 +172,8 @@ def _load(path: Path, text: str, public: bytes | None, passphrase: str | None) -
     kind = _key_type(public) if public else ""
     load = _CLASSES.get(kind) or _PEM_CLASSES.get(text.lstrip().partition("\n")[0].strip())
     if load is None:
-        return KeyFile(public, problem=f"is of a kind that gkprep cannot use: {kind or 'unknown'}")
+        kinds = f"is of a kind that gkprep cannot use: {kind}"
+        return KeyFile(public, problem=kinds if kind else "holds no key that gkprep can read")
     try:
         key = load.from_private_key(io.StringIO(text), passphrase)
     except paramiko.PasswordRequiredException:
@@ -237,23 +238,33 @@ def _with_certificate(name: str, path: Path, key: paramiko.PKey) -> Iterator[Ide
 
 
 class _Agent(AgentSSH):
-    """The agent behind one socket; its protocol knows no two requests at once."""
+    """The agent behind a socket, connected to anew for each request: they may come side by side."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self._turn = threading.Lock()
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(AGENT_PATIENCE)
-            connection.connect(str(path))
-            self._connect(connection)  # type: ignore[attr-defined]
-        except BaseException:
-            connection.close()
-            raise
+        self._path = str(path)
+
+    def list(self) -> tuple[AgentKey, ...]:
+        """Return its keys, which sign by asking it again."""
+        self._connect(None)  # type: ignore[attr-defined]
+        return tuple(_HeldKey(self, key.blob, key.comment) for key in self.get_keys())
 
     def _send_message(self, msg: object) -> object:
-        with self._turn:
-            return super()._send_message(msg)  # type: ignore[misc]
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(AGENT_PATIENCE)
+            connection.connect(self._path)
+            return _OneRequest(connection).ask(msg)
+
+
+class _OneRequest(AgentSSH):
+    """paramiko's side of the agent's protocol, for one connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__()
+        self._conn = connection
+
+    def ask(self, message: object) -> object:
+        return self._send_message(message)  # type: ignore[attr-defined]
 
 
 class _HeldKey(AgentKey):
@@ -268,8 +279,7 @@ class _HeldKey(AgentKey):
 
 def _ask_agent(path: Path) -> tuple[AgentKey, ...] | str:
     try:
-        agent = _Agent(path)
-        return tuple(_HeldKey(agent, key.blob, key.comment) for key in agent.get_keys())
+        return _Agent(path).list()
     except Exception as exc:  # noqa: BLE001 - no agent, or none that can be understood
         why = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
         return f"the agent at {path} does not answer: {printable(why)}"

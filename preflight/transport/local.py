@@ -11,14 +11,17 @@ import threading
 from typing import IO
 
 from preflight.errors import TransportError
-from preflight.model import Limits, Output
+from preflight.model import Limits, Node, Output
 from preflight.transport.shell import Deadline
 from preflight.transport.talk import Talk
 
 CHUNK = 1 << 16
 
 LINGER = 2.0
-"""Seconds to go on listening after the shell's end, if something it left behind holds a stream."""
+"""Seconds of silence to wait for after the shell's end, while something holds a stream open."""
+
+PAUSE = 0.25
+"""Seconds after which to look whether the shell has ended although its streams have not."""
 
 
 class Local:
@@ -43,6 +46,20 @@ class Local:
         if rc is None:
             return talk.broke(lost or f"no answer within {deadline}")
         return talk.ended(rc)
+
+
+class Here:
+    """Gives the one node there is the shell of this machine."""
+
+    def __init__(self, become_password: str | None) -> None:
+        self._password = become_password
+
+    def __call__(self, node: Node) -> Local:  # noqa: ARG002 - whatever it is called, it is here
+        """Return this machine's shell."""
+        return Local(self._password)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing that shells on this machine share."""
 
 
 def _start(argv: tuple[str, ...], *, own_session: bool) -> subprocess.Popen[bytes]:
@@ -71,16 +88,17 @@ def _converse(process: subprocess.Popen[bytes], talk: Talk, deadline: Deadline) 
     with selectors.DefaultSelector() as selector:
         selector.register(stdout, selectors.EVENT_READ)
         selector.register(stderr, selectors.EVENT_READ)
-        while open_streams := {stdout, stderr} & {key.fileobj for key in _keys(selector)}:
+        while {stdout, stderr} & {key.fileobj for key in _keys(selector)}:
             pending = _feed(selector, stdin, pending, closing=talk.complete)
-            ready = {key.fileobj for key, _ in selector.select(min(max(end.left, 0), LINGER))}
+            ready = {key.fileobj for key, _ in selector.select(min(max(end.left, 0), PAUSE))}
             heard = [_read(selector, s) if s in ready else b"" for s in (stdout, stderr)]
             pending += talk.hear(*heard)
             if talk.flood:
                 return talk.flood
+            gone = process.poll() is not None
             if end.left <= 0:
-                return f"no answer within {deadline}" if end is deadline else None
-            if end is deadline and not ready & open_streams and process.poll() is not None:
+                return None if gone else f"no answer within {deadline}"
+            if gone and (end is deadline or any(heard)):
                 end = min(deadline, Deadline.after(LINGER), key=lambda either: either.moment)
     return None
 

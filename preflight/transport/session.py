@@ -70,8 +70,8 @@ class Session:
         """
         options = self._transport.get_security_options()
         options.key_types = host_keys.order(self._config, options.key_types)
-        self._attempt("the key exchange", deadline, self._transport.start_client)
-        key = self._attempt("the key exchange", deadline, self._transport.get_remote_server_key)
+        self._attempt("exchanging keys", deadline, self._transport.start_client)
+        key = self._attempt("exchanging keys", deadline, self._transport.get_remote_server_key)
         host_keys.verify(self._config, HostKey(key.get_name(), key.asbytes()))
         self._authenticate(keys, deadline)
 
@@ -86,7 +86,7 @@ class Session:
 
     def open(self, command: str, deadline: Deadline) -> paramiko.Channel:
         """Open the channel and start `command`; raises TransportError."""
-        what = "logged in, but starting a shell"
+        what = "starting a shell"
         channel = self._attempt(what, deadline, lambda: self._transport.open_session(timeout=3600))
         self._attempt(what, deadline, lambda: channel.exec_command(command))
         return channel
@@ -102,7 +102,7 @@ class Session:
         except Exception as exc:
             if deadline.left <= 0:
                 raise TransportError(f"{host} was not reached within {deadline}") from exc
-            self._fail("the onward connection", deadline, exc)
+            self._fail("reaching it through the jump host", deadline, exc)
 
     def why(self, deadline: Deadline) -> str:
         """Say why a connection that stood ended."""
@@ -138,7 +138,7 @@ class Session:
                 if not self.alive:
                     self._closed_while_trying(tried, deadline, exc)
             except Exception as exc:  # noqa: BLE001 - paramiko's, and what a peer makes it trip over
-                self._fail("the login", deadline, exc)
+                self._fail("logging in", deadline, exc)
             else:
                 if self._transport.is_authenticated():
                     return
@@ -151,7 +151,7 @@ class Session:
     ) -> NoReturn:
         said = self._transport.farewell
         if self._wire.ended or not said:
-            self._fail("the login", deadline, exc)
+            self._fail("logging in", deadline, exc)
         raise TransportError(f"the server gave up: {said} (tried: {', '.join(tried)})") from exc
 
     def _attempt(self, what: str, deadline: Deadline, act: Callable[[], T]) -> T:
@@ -174,7 +174,9 @@ class Session:
         if self._command and (words := self._command.complaint()):
             raise TransportError(f"ProxyCommand: {words}")
         if isinstance(exc, (EOFError, OSError)) or not str(exc) or "EOF" in str(exc):
-            raise TransportError(f"the connection was closed during {what}") from exc
+            raise TransportError(f"the connection was closed while {what}") from exc
+        if "Error reading SSH protocol banner" in str(exc):
+            raise TransportError("the connection was closed before an SSH server spoke") from exc
         if not transport.remote_version:
             raise TransportError(f"what answers is no SSH server: {printable(str(exc))}") from exc
         raise TransportError(f"{what} failed: {printable(str(exc))}") from exc

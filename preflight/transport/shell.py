@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from preflight.model import Limits, Output
+from preflight.model import Limits, Node, Output
 
 
 class Shell(Protocol):
@@ -22,6 +22,18 @@ class Shell(Protocol):
         Raises TransportError where it certainly was not started. Once it may have been, what
         arrived comes back, and `lost` says why it is not all.
         """
+        ...
+
+
+class Connector(Protocol):
+    """Gives every node its shell; holds open what these share, so close it in the end."""
+
+    def __call__(self, node: Node) -> Shell:
+        """Return a shell that connects when it is run."""
+        ...
+
+    def close(self) -> None:
+        """Close what the shells shared; to do without leaves that to the end of the process."""
         ...
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 
 LINGER = 2.0
-"""Seconds to go on listening after the shell's end, if something it left behind holds a stream."""
+"""Seconds of silence to wait for after the shell's end, while something holds a stream open."""
 
 WINDOW_PAUSE = 0.05
 """Seconds between attempts to send to a node that takes nothing: nothing tells when it does."""
@@ -89,7 +89,7 @@ def _converse(session: Session, talk: Talk, deadline: Deadline) -> Output:
             return talk.broke(talk.flood)
         if end.left <= 0 or (over and not out and not err):
             break
-        if channel.exit_status >= 0 and end is deadline:
+        if channel.exit_status >= 0 and (end is deadline or out or err):
             end = min(deadline, Deadline.after(LINGER), key=lambda either: either.moment)
         if not out and not err:
             bell.wait(min(end.left, WINDOW_PAUSE) if pending else end.left)

@@ -1,0 +1,57 @@
+"""Programs that packages bring, and the package managers that could bring them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from preflight.model import Probe
+
+MANAGERS = ("rpm-ostree", "dnf", "yum", "apt-get", "zypper")
+
+
+@dataclass(frozen=True)
+class MountHelper:
+    """What mount(8) runs for the type glusterfs: where it is, None if nowhere it looks.
+
+    `version` is the first line of `glusterfs --version`; `complaint` what that said instead.
+    """
+
+    path: str | None
+    version: str | None
+    complaint: str
+
+
+def parse_mount_helper(text: str) -> MountHelper:
+    """Three lines: path or nothing, exit status, first line of the answer."""
+    path, rc, answer = text.removesuffix("\n").split("\n")
+    works = rc == "0" and answer.startswith("glusterfs ")
+    return MountHelper(path or None, answer if works else None, "" if works else answer)
+
+
+def parse_managers(text: str) -> tuple[str, ...]:
+    """Names of the package managers that are there, in the order asked."""
+    return tuple(text.split())
+
+
+# mount(8) looks for helpers in /sbin, /sbin/fs.d and /sbin/fs, whatever PATH says
+# (util-linux, --enable-fs-paths-default).
+mount_helper = Probe(
+    "packages.mount_helper",
+    """\
+found=
+for folder in /sbin /sbin/fs.d /sbin/fs; do
+  if [ -z "$found" ] && [ -x "$folder/mount.glusterfs" ]; then found=$folder/mount.glusterfs; fi
+done
+echo "$found"
+answer=$(glusterfs --version 2>&1)
+echo $?
+printf '%s\\n' "$answer" | head -n 1""",
+    parse_mount_helper,
+)
+
+managers = Probe(
+    "packages.managers",
+    f"for name in {' '.join(MANAGERS)}; do\n"
+    "if command -v $name >/dev/null; then echo $name; fi; done",
+    parse_managers,
+)
