@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.lab import Lab
+from tests.site import no_agent, site, sshd, users
+
+__all__ = ["gkprep", "lab", "no_agent", "site", "sshd", "users"]
 
 
 @pytest.fixture(scope="session")

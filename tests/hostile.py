@@ -127,6 +127,40 @@ def relay(port: int, *, after: int, stall: bool) -> Iterator[int]:
         yield own
 
 
+@contextmanager
+def agent(real: Path, answers: int, path: Path) -> Iterator[None]:
+    """An SSH agent at `path` that passes `answers` questions on to a real one, then hangs."""
+    connections: list[socket.socket] = []
+
+    def accept() -> None:
+        left = answers
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            connections.append(client)
+            if left > 0:
+                left -= 1
+                with socket.socket(socket.AF_UNIX) as held:
+                    held.connect(str(real))
+                    held.sendall(client.recv(65536))
+                    client.sendall(held.recv(65536))
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for connection in connections:
+                connection.close()
+
+
 def _pass(source: socket.socket, target: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):

@@ -40,7 +40,7 @@ class Home:
         file.write_text(text)
         file.chmod(0o600)
 
-    def options(self, **options: Any) -> ConnectOptions:  # noqa: ANN401 - ConnectOptions' own
+    def options(self, **options: Any) -> ConnectOptions:
         return ConnectOptions(home=self.path, etc=self.path / "etc", **options)
 
 
@@ -89,7 +89,7 @@ class Site:
         return self.home("".join(f"[{LOCALHOST}]:{port} {self.host.public}\n" for port in ports))
 
 
-def node(port: int, name: str = "node", user: str | None = "root", **more: Any) -> Node:  # noqa: ANN401 - SshOptions' own
+def node(port: int, name: str = "node", user: str | None = "root", **more: Any) -> Node:
     ssh = SshOptions(user=user, port=port, **more)
     return Node(name, LOCALHOST, LOCALHOST, ssh=ssh)
 
@@ -113,8 +113,9 @@ def sshd(site: Site) -> Iterator[Sshd]:
         yield server
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide an agent of whoever runs the tests."""
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import pickle
+import re
 import shlex
 import shutil
 import subprocess
@@ -33,15 +34,11 @@ from tests.site import (
     PASSWORD,
     Home,
     Site,
-    no_agent,
     node,
-    site,
-    sshd,
-    users,
 )
 from tests.sshd import Sshd, free_port, keygen, output
 
-__all__ = ["no_agent", "site", "sshd", "users"]
+pytestmark = pytest.mark.usefixtures("no_agent")
 
 LIMITS = Limits(connect=5, probe=2, node=10)
 BRIEF = Limits(connect=1, probe=1, node=1)
@@ -52,13 +49,13 @@ def run(  # the options are those of ConnectOptions
     where: Node,
     script: str,
     limits: Limits = LIMITS,
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> Output:
     with closing(connect([where], home.options(**options))) as shell:
         return shell(where).run(script, limits)
 
 
-def denied(home: Home, where: Node, **options: Any) -> str:  # noqa: ANN401 - likewise
+def denied(home: Home, where: Node, **options: Any) -> str:
     with pytest.raises(TransportError) as caught:
         run(home, where, "true", **options)
     return str(caught.value)
@@ -580,6 +577,12 @@ def test_strict_host_key_checking_in_the_config(site: Site, sshd: Sshd, word: st
 
 
 @pytest.mark.sshd
+def test_a_lab_that_remembers_nothing(site: Site, sshd: Sshd) -> None:
+    home = site.home("", "StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\n")
+    assert run(home, node(sshd.port), "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
 def test_the_command_for_an_unknown_key_makes_it_known(site: Site, sshd: Sshd) -> None:
     home = site.home()
     said = denied(home, node(sshd.port))
@@ -685,7 +688,11 @@ def test_we_trust_whom_ssh_trusts(site: Site, sshd: Sshd, case: str) -> None:
 
 
 @pytest.fixture
-def agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Path], None]]:
+def agent(
+    no_agent: None,  # noqa: ARG001 - must be done first
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[Callable[[Path], None]]:
     """A running ssh-agent; call it with a key to have it held."""
     socket = tmp_path / "agent"
     process = subprocess.Popen(
@@ -799,6 +806,28 @@ def test_an_agent_that_will_not_sign_spoils_only_its_own_key(site: Site, tmp_pat
     output_quiet("ssh-add", "-q", "-c", str(other.path))
     with site.server(authorized=(other, site.mine)) as server:
         assert run(site.knows(server.port), node(server.port), "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("answers", [0, 1])
+def test_an_agent_that_hangs(
+    site: Site, sshd: Sshd, agent: Callable[[Path], None], tmp_path: Path, answers: int
+) -> None:
+    """It answers that many questions (which keys are there, please sign), and hangs at the next."""
+    agent(site.mine.path)
+    home = site.knows(sshd.port)
+    with hostile.agent(Path(os.environ["SSH_AUTH_SOCK"]), answers, tmp_path / "hanging"):
+        home.write("config", f"IdentityAgent {tmp_path}/hanging\n")
+        (home.path / ".ssh/id_ed25519").unlink()
+        started = time.monotonic()
+        with pytest.raises(TransportError) as caught:
+            run(home, node(sshd.port), "true", Limits(connect=2))
+        assert time.monotonic() - started < 4
+    whys = (
+        "the agent at .*/hanging does not answer: timed out",
+        "logging in did not finish within 2 s",
+    )
+    assert re.search(whys[answers], str(caught.value))
 
 
 @pytest.mark.sshd

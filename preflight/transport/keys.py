@@ -25,8 +25,11 @@ from preflight.transport.shell import printable
 
 DEFAULT_FILES = ("id_ed25519", "id_ecdsa", "id_rsa")
 
-AGENT_PATIENCE = 10.0
-"""Seconds to wait for the agent, which may be asking its user to touch or to confirm."""
+LIST_PATIENCE = 1.0
+"""Seconds to wait for the agent's list of keys, once a run."""
+
+SIGN_PATIENCE = 10.0
+"""Seconds to wait for a signature: the agent may be asking its user to touch or to confirm."""
 
 ATTEMPTS = 3
 
@@ -243,15 +246,17 @@ class _Agent(AgentSSH):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = str(path)
+        self._patience = LIST_PATIENCE
 
     def list(self) -> tuple[AgentKey, ...]:
         """Return its keys, which sign by asking it again."""
         self._connect(None)  # type: ignore[attr-defined]
+        self._patience = SIGN_PATIENCE
         return tuple(_HeldKey(self, key.blob, key.comment) for key in self.get_keys())
 
     def _send_message(self, msg: object) -> object:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(AGENT_PATIENCE)
+            connection.settimeout(self._patience)
             connection.connect(self._path)
             return _OneRequest(connection).ask(msg)
 

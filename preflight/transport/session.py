@@ -18,15 +18,19 @@ from preflight.transport.keys import Keys
 from preflight.transport.route import ProxyCommand
 from preflight.transport.shell import Deadline, printable
 from preflight.transport.trust import HostKeys
-from preflight.transport.wire import GENEROUS, Wire
+from preflight.transport.wire import FOREVER, GENEROUS, Wire
 
 T = TypeVar("T")
 
 JUMP_PATIENCE = 5.0
 """Seconds that a jump host may leave what we write unread before its nodes are given up."""
 
-JOIN = 5.0
-"""Seconds to wait for paramiko's thread after its wire ended; it takes milliseconds."""
+CLOSED = ("EOF", "No existing session", "session not active", "Negotiation failed")
+"""What paramiko says where it only means that the connection has ended."""
+
+JOIN = 0.5
+"""Seconds to wait for paramiko's thread after its wire ended: it takes milliseconds, unless it is
+waiting for the agent. Then it will find the wire closed."""
 
 
 class _Packets(Packetizer):
@@ -56,7 +60,7 @@ class Session:
         self._command = command
         self._transport = _Transport(cast("socket.socket", wire), packetizer_class=_Packets)
         # A limit of paramiko's own that is shorter than ours would speak in its words.
-        self._transport.banner_timeout = self._transport.auth_timeout = 3600
+        self._transport.banner_timeout = FOREVER
 
     @property
     def alive(self) -> bool:
@@ -87,7 +91,9 @@ class Session:
     def open(self, command: str, deadline: Deadline) -> paramiko.Channel:
         """Open the channel and start `command`; raises TransportError."""
         what = "starting a shell"
-        channel = self._attempt(what, deadline, lambda: self._transport.open_session(timeout=3600))
+        channel = self._attempt(
+            what, deadline, lambda: self._transport.open_session(timeout=FOREVER)
+        )
         self._attempt(what, deadline, lambda: channel.exec_command(command))
         return channel
 
@@ -129,13 +135,15 @@ class Session:
         allowed: list[str] = []
         for identity in keys.identities(self._config, problems):
             tried.append(identity.name)
+            # paramiko's thread, which the wire would end, may be waiting for the agent instead.
+            self._transport.auth_timeout = max(deadline.left, 0)
             try:
                 allowed = self._transport.auth_publickey(self._config.user, identity.key)
             except paramiko.BadAuthenticationType as exc:
                 allowed = exc.allowed_types
                 break
             except paramiko.AuthenticationException as exc:
-                if not self.alive:
+                if not self.alive or deadline.left <= 0:
                     self._closed_while_trying(tried, deadline, exc)
             except Exception as exc:  # noqa: BLE001 - paramiko's, and what a peer makes it trip over
                 self._fail("logging in", deadline, exc)
@@ -150,7 +158,7 @@ class Session:
         self, tried: list[str], deadline: Deadline, exc: Exception
     ) -> NoReturn:
         said = self._transport.farewell
-        if self._wire.ended or not said:
+        if self._wire.ended or deadline.left <= 0 or not said:
             self._fail("logging in", deadline, exc)
         raise TransportError(f"the server gave up: {said} (tried: {', '.join(tried)})") from exc
 
@@ -163,7 +171,7 @@ class Session:
     def _fail(self, what: str, deadline: Deadline, exc: Exception) -> NoReturn:
         """Raise the TransportError that says, in a user's words, why `what` came to nothing."""
         transport = self._transport
-        if self._wire.ended == "late":
+        if self._wire.ended == "late" or deadline.left <= 0:
             if not transport.remote_version:
                 raise TransportError(f"connected, but no SSH server spoke within {deadline}")
             raise TransportError(f"{what} did not finish within {deadline}")
@@ -173,7 +181,7 @@ class Session:
             raise TransportError(f"{what} failed, the server said: {transport.farewell}")
         if self._command and (words := self._command.complaint()):
             raise TransportError(f"ProxyCommand: {words}")
-        if isinstance(exc, (EOFError, OSError)) or not str(exc) or "EOF" in str(exc):
+        if isinstance(exc, (EOFError, OSError)) or any(words in str(exc) for words in CLOSED):
             raise TransportError(f"the connection was closed while {what}") from exc
         if "Error reading SSH protocol banner" in str(exc):
             raise TransportError("the connection was closed before an SSH server spoke") from exc

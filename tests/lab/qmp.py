@@ -33,7 +33,7 @@ class Qmp:
             self._socket.close()
             raise
 
-    def __call__(self, command: str, **arguments: object) -> Any:  # noqa: ANN401 - JSON of many shapes
+    def __call__(self, command: str, **arguments: object) -> Any:
         """Run one command and return what it returns; LabError with QEMU's words if it fails."""
         request = {"execute": command, "arguments": arguments}
         self._socket.sendall(json.dumps(request).encode() + b"\n")
