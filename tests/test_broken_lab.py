@@ -25,7 +25,6 @@ BY_HAND = {
     "rpcbind-port": "systemctl disable --now rpcbind.socket rpcbind.service",
     "mount-glusterfs": "apt-get -qq install -y glusterfs-client >/dev/null",
 }
-RIGHT_FROM_THE_START = {"node-count"}
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +56,16 @@ def everywhere(status: str) -> set[tuple[str, str]]:
     return {(node, status) for node in NODES}
 
 
+def right_from_the_start() -> dict[str, set[tuple[str, str]]]:
+    return {"node-count": {("fleet", "pass")}, "device-usable": everywhere("pass")}
+
+
 def test_the_broken_machines_fail_as_they_must(broken: Lab, gkprep: str) -> None:
     done = check(broken, gkprep, "-o", "json")
     assert done.returncode == 1, done.stderr
     assert statuses(done) == {
         **dict.fromkeys(BY_HAND, everywhere("fail")),
-        "node-count": {("fleet", "pass")},
+        **right_from_the_start(),
     }
 
 
@@ -75,7 +78,7 @@ def test_what_is_put_right_passes_and_the_others_stay(broken: Lab, gkprep: str) 
         done = check(broken, gkprep, "-o", "json")
         assert statuses(done) == {
             **{other: everywhere("pass" if other in right else "fail") for other in BY_HAND},
-            "node-count": {("fleet", "pass")},
+            **right_from_the_start(),
         }
         assert done.returncode == (0 if right == set(BY_HAND) else 1)
 
