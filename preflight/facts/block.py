@@ -134,7 +134,7 @@ Record = Mapping[str, Sequence[str]]
 def parse_devices(text: str) -> tuple[Block, ...]:
     """`name NAME` begins a device; then `KEY VALUE`: sysfs, udev, `part`, `holder`, `backing`."""
     records: list[dict[str, list[str]]] = []
-    for line in text.splitlines():
+    for line in text.removesuffix("\n").split("\n"):
         key, _, value = line.partition(" ")
         if key == "name":
             records.append({})
