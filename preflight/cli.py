@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from datetime import datetime, timezone
@@ -136,7 +135,7 @@ def check(  # noqa: PLR0913 - one parameter an option
     output: Output = Format.TEXT,
 ) -> None:
     """Tell whether the nodes are ready. Changes nothing."""
-    from preflight import judge, registry, report, select, survey, targets, transport
+    from preflight import judge, prompt, registry, report, select, survey, targets, transport
     from preflight.model import Limits
     from preflight.report.progress import Progress
 
@@ -145,11 +144,12 @@ def check(  # noqa: PLR0913 - one parameter an option
     where = targets.find(
         inventory, local=local, devices=device or [], storage=storage, limit=limit or []
     )
-    connect = transport.connector(
-        local=local,
+    options = transport.ConnectOptions(
         accept_new=accept_new,
-        become_password=getpass.getpass("sudo password: ") if ask_become_pass else None,
+        become_password=prompt.become_password() if ask_become_pass else None,
+        ask_passphrase=prompt.asker(),
     )
+    connect = transport.connector(where.nodes, options, local=local)
     with Progress([node.name for node in where.nodes], sys.stderr) as progress:
         known = survey.survey(
             where.nodes,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import pwd
+import re
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -19,7 +22,8 @@ from preflight.transport import ConnectOptions
 from tests.sshd import KeyPair, Sshd, keygen, missing, serve
 
 LOCALHOST = "127.0.0.1"
-PASSWORD = "gkprep secret % $(x)"
+PASSWORD = f"{secrets.token_hex(8)} % $(x)"
+"""Of the throw-away users; nobody can know it who could otherwise log in as them."""
 
 FREE, ASKED, DENIED, NO_LOGIN, NOISY = "free", "asked", "denied", "nologin", "noisy"
 ROLES = (FREE, ASKED, DENIED, NO_LOGIN, NOISY)
@@ -124,10 +128,20 @@ def users() -> Iterator[Mapping[str, str]]:
     """Users that sudo treats differently, and one whose login is full of noise: role to name."""
     if why := missing() or (None if shutil.which("sudo") else "no sudo"):
         pytest.skip(why)
+    _sweep()
     # Tests may run twice at a time.
     names = {role: f"gkt{os.getpid()}{role}" for role in ROLES}
     with _users(names):
         yield names | {"root": "root"}
+
+
+def _sweep() -> None:
+    """Remove what a run that was killed has left behind."""
+    for entry in pwd.getpwall():
+        match = re.fullmatch(r"gkt(\d+)\D+", entry.pw_name)
+        if match and not Path(f"/proc/{match[1]}").exists():
+            Path(f"/etc/sudoers.d/gkprep-tests-{match[1]}").unlink(missing_ok=True)
+            subprocess.run(["userdel", "-rf", entry.pw_name], capture_output=True, check=False)
 
 
 @contextmanager

@@ -140,13 +140,27 @@ def serve(
     (folder / "config").write_text("\n".join([*options, *_settings(folder, host_keys, port), ""]))
     binary = sshd_path()
     assert binary
-    argv = [*prefix, binary, "-D", "-E", str(folder / "log"), "-f", str(folder / "config")]
+    argv = [
+        *_with_us(),
+        *prefix,
+        binary,
+        "-D",
+        "-E",
+        str(folder / "log"),
+        "-f",
+        str(folder / "config"),
+    ]
     server = Sshd(port, folder, tuple(host_keys), subprocess.Popen(argv, stdin=subprocess.DEVNULL))
     try:
         _wait(server)
         yield server
     finally:
         server.stop()
+
+
+def _with_us() -> list[str]:
+    """Start the next command so that it ends when this process does, killed or not."""
+    return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
 
 def _settings(folder: Path, host_keys: Sequence[KeyPair], port: int) -> list[str]:

@@ -428,7 +428,7 @@ def test_no_timeout(site: Site) -> None:
         assert re.search("exit 127: .*timeout: .*not found", why(facts, probe))
 
 
-@pytest.mark.parametrize("password", [None, PASSWORD])
+@pytest.mark.parametrize("password", [None, PASSWORD], ids=["free", "password"])
 def test_a_noisy_login(site: Site, users: Mapping[str, str], password: str | None) -> None:
     """A banner before the login, and 14 kB of it with escapes and NULs from the shell."""
     banner = site.folder / "banner"

@@ -198,7 +198,7 @@ def as_user(name: str, act: Callable[[], Output]) -> Output | TransportError:
 
 @pytest.mark.sshd
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.parametrize("password", [None, PASSWORD])
+@pytest.mark.parametrize("password", [None, PASSWORD], ids=["free", "password"])
 def test_local_through_sudo(users: Mapping[str, str], password: str | None) -> None:
     script = "id -u; echo end >&2"
     name = users[FREE if password is None else ASKED]
@@ -223,7 +223,7 @@ def test_local_without_the_right_password(
 
 
 def test_connector_for_this_machine() -> None:
-    assert connector(local=True)(node(1)).run("echo x", LIMITS).out == b"x\n"
+    assert connector([], ConnectOptions(), local=True)(node(1)).run("echo x", LIMITS).out == b"x\n"
 
 
 # --- sudo over SSH ----------------------------------------------------------------------------
@@ -234,9 +234,9 @@ def test_connector_for_this_machine() -> None:
     ("user", "password"),
     [
         (FREE, None),
-        (FREE, PASSWORD),
+        pytest.param(FREE, PASSWORD, id="free-right"),
         (FREE, "wrong"),
-        (ASKED, PASSWORD),
+        pytest.param(ASKED, PASSWORD, id="asked-right"),
         (NOISY, None),
         (NOISY, "x"),
     ],
@@ -260,7 +260,7 @@ def test_sudo(
         (ASKED, "not the one", "sudo: the password is wrong"),
         (ASKED, "", "sudo: the password is wrong"),
         (DENIED, None, "sudo: a password is required: --ask-become-pass"),
-        (DENIED, PASSWORD, "is not in the sudoers file"),
+        pytest.param(DENIED, PASSWORD, "is not in the sudoers file", id="denied-right"),
         (
             NO_LOGIN,
             None,
@@ -382,7 +382,7 @@ def test_threads_and_descriptors_are_given_back(site: Site, sshd: Sshd) -> None:
 
 def test_paramiko_is_imported_only_to_connect() -> None:
     code = (
-        "import sys, preflight.transport as t; t.connector(local=True);"
+        "import sys, preflight.transport as t; t.connector([], t.ConnectOptions(), local=True);"
         "assert 'paramiko' not in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -36,15 +36,12 @@ def connect(nodes: Iterable[Node], options: ConnectOptions) -> Connector:
         # Some versions of paramiko warn, on import, of what newer cryptography will do to them.
         warnings.simplefilter("ignore")
         from preflight.transport.dialer import Dialer  # noqa: PLC0415 - it takes 0.4 s
+        from preflight.transport.ssh import Remote  # noqa: PLC0415 - likewise
     dialer = Dialer(options)
     dialer.prepare(nodes)
-    return dialer
+    return Remote(dialer, options.become_password)
 
 
-def connector(
-    *, local: bool, accept_new: bool = False, become_password: str | None = None
-) -> Connector:
-    """Return what gives a node its shell: over SSH, or on this machine."""
-    if local:
-        return Here(become_password)
-    return connect((), ConnectOptions(accept_new=accept_new, become_password=become_password))
+def connector(nodes: Iterable[Node], options: ConnectOptions, *, local: bool) -> Connector:
+    """Return what gives each of `nodes` its shell: over SSH, or on this machine."""
+    return Here(options.become_password) if local else connect(nodes, options)

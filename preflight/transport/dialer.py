@@ -16,8 +16,7 @@ from preflight.openssh.config import Config, HostConfig
 from preflight.transport import route
 from preflight.transport.keys import Keys
 from preflight.transport.session import Session
-from preflight.transport.shell import ConnectOptions, Deadline, Shell
-from preflight.transport.ssh import Ssh
+from preflight.transport.shell import ConnectOptions, Deadline
 from preflight.transport.trust import HostKeys
 from preflight.transport.wire import Wire
 
@@ -30,27 +29,21 @@ Hops = tuple[str, ...]
 
 
 class Dialer:
-    """Makes shells, for any number of threads.
+    """Makes connections, for any number of threads.
 
     A jump host is connected to once, however many nodes lie behind it: sshd refuses at random
     those who come in crowds (sshd_config(5), MaxStartups).
     """
 
-    def __init__(self, options: ConnectOptions | None = None) -> None:
+    def __init__(self, options: ConnectOptions) -> None:
         """Read ssh_config; raises UsageError where it cannot be used."""
         # paramiko reports to its log what is reported here by the exception it raises, too.
         logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
-        options = options or ConnectOptions()
-        self._password = options.become_password
         self._config = Config(options.home, options.etc, options.config_file)
         self._host_keys = HostKeys(accept_new=options.accept_new, home=options.home)
         self._keys = Keys(options.home, options.ask_passphrase)
         self._jumps: dict[Hops, futures.Future[Session]] = {}
         self._lock = threading.Lock()
-
-    def __call__(self, node: Node) -> Shell:
-        """Return the node's shell; it connects when it is run."""
-        return Ssh(node, self, self._password)
 
     def close(self) -> None:
         """Close the connections to jump hosts."""

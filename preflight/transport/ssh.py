@@ -5,18 +5,15 @@ from __future__ import annotations
 import contextlib
 import shlex
 import threading
-from typing import TYPE_CHECKING
 
 import paramiko
 
 from preflight.model import Limits, Node, Output
 from preflight.openssh.config import HostConfig
+from preflight.transport.dialer import Dialer
 from preflight.transport.session import Session
 from preflight.transport.shell import Deadline
 from preflight.transport.talk import Talk
-
-if TYPE_CHECKING:
-    from preflight.transport.dialer import Dialer
 
 CHUNK = 1 << 20
 
@@ -25,6 +22,22 @@ LINGER = 2.0
 
 WINDOW_PAUSE = 0.05
 """Seconds between attempts to send to a node that takes nothing: nothing tells when it does."""
+
+
+class Remote:
+    """Gives every node its shell over SSH, all of them by one dialer."""
+
+    def __init__(self, dialer: Dialer, become_password: str | None) -> None:
+        self._dialer = dialer
+        self._password = become_password
+
+    def __call__(self, node: Node) -> Ssh:
+        """Return the node's shell; it connects when it is run."""
+        return Ssh(node, self._dialer, self._password)
+
+    def close(self) -> None:
+        """Close the connections to jump hosts."""
+        self._dialer.close()
 
 
 class Ssh:

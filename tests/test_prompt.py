@@ -1,0 +1,138 @@
+"""What gkprep asks a person: at a real terminal, and without one."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.site import ASKED, LOCALHOST, PASSWORD, Home, Site
+from tests.sshd import Sshd, keygen
+
+PATIENCE = 30.0
+PASSPHRASE = "open sesame"
+
+pytestmark = [pytest.mark.sshd, pytest.mark.usefixtures("no_agent")]
+
+
+def inventory(home: Home, port: int, user: str = "root") -> Path:
+    file = home.path / "inventory.yaml"
+    file.write_text(
+        f"defaults: {{ssh: {{port: {port}, user: {user}}}, devices: [/dev/sdz]}}\n"
+        f"nodes: [{{name: node1, address: {LOCALHOST}, storage: 192.0.2.1}}]\n"
+        "policy: {single_node: true}\n"
+    )
+    return file
+
+
+def command(gkprep: str, file: Path, *options: str) -> list[str]:
+    return [gkprep, "check", str(file), "--only", "mount-glusterfs", *options]
+
+
+def environment(home: Home) -> dict[str, str]:
+    return {**os.environ, "HOME": str(home.path), "TERM": "dumb"}
+
+
+def at_a_terminal(argv: list[str], home: Home, answers: Mapping[str, str]) -> str:
+    """Run `argv` at a terminal of its own, type each answer when asked; return the screen."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        ["setsid", "--ctty", *argv],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment(home),
+    ) as process:
+        os.close(theirs)
+        screen, waiting = "", dict(answers)
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and select.select([ours], [], [], PATIENCE)[0]:
+            try:
+                screen += os.read(ours, 4096).decode()
+            except OSError:  # what a terminal without anybody at its other end says
+                break
+            for question in [asked for asked in waiting if re.search(asked, screen)]:
+                os.write(ours, f"{waiting.pop(question)}\n".encode())
+        else:
+            process.kill()
+    os.close(ours)
+    assert not waiting, screen
+    return screen
+
+
+def test_the_passphrase_of_a_key_is_asked_for_at_a_terminal(
+    gkprep: str, site: Site, tmp_path: Path
+) -> None:
+    key = keygen(tmp_path / "key", "ed25519", PASSPHRASE)
+    with site.server(authorized=(key,)) as server:
+        home = site.knows(server.port)
+        home.write("config", f"IdentityFile {key.path}\n")
+        argv = command(gkprep, inventory(home, server.port))
+        screen = at_a_terminal(argv, home, {"passphrase of .*/key": PASSPHRASE})
+    assert "mount-glusterfs" in screen
+    assert "passphrase:" not in screen
+    assert "ssh-add" not in screen
+    assert PASSPHRASE not in screen
+
+
+def test_an_empty_passphrase_leaves_the_key_out(gkprep: str, site: Site, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", "ed25519", PASSPHRASE)
+    with site.server(authorized=(key,)) as server:
+        home = site.knows(server.port)
+        home.write("config", f"IdentityFile {key.path}\n")
+        argv = command(gkprep, inventory(home, server.port))
+        screen = at_a_terminal(argv, home, {"passphrase of .*/key": ""})
+    assert f"ssh-add {key.path}" in " ".join(screen.split())
+    assert "UNKNOWN" in screen
+
+
+def test_without_a_terminal_nothing_is_asked(gkprep: str, site: Site, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", "ed25519", PASSPHRASE)
+    with site.server(authorized=(key,)) as server:
+        home = site.knows(server.port)
+        home.write("config", f"IdentityFile {key.path}\n")
+        done = subprocess.run(
+            command(gkprep, inventory(home, server.port)),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=environment(home),
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert f"ssh-add {key.path}" in " ".join(done.stdout.split())
+
+
+def test_the_password_of_sudo_is_asked_for(
+    gkprep: str, site: Site, sshd: Sshd, users: Mapping[str, str]
+) -> None:
+    home = site.knows(sshd.port)
+    argv = command(gkprep, inventory(home, sshd.port, users[ASKED]), "--ask-become-pass")
+    screen = at_a_terminal(argv, home, {"sudo password: ": PASSWORD})
+    assert "mount-glusterfs" in screen
+    assert "UNKNOWN" not in screen
+    assert PASSWORD not in screen
+
+
+def test_nobody_there_to_give_the_password(gkprep: str, site: Site, sshd: Sshd) -> None:
+    home = site.knows(sshd.port)
+    done = subprocess.run(
+        ["setsid", *command(gkprep, inventory(home, sshd.port), "--ask-become-pass")],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=environment(home),
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith("gkprep: --ask-become-pass: no password was given\n")
+    assert "Traceback" not in done.stderr
