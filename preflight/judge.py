@@ -63,10 +63,14 @@ def _attempt(subject: str, test: Callable[[], Iterable[Finding]]) -> Iterator[Fi
 
 
 def verdict(findings: Iterable[Finding], *, strict: bool) -> Verdict:
-    """A FAIL blocks, then an ERROR leaves it unknown; `strict` counts WARN as FAIL."""
+    """A FAIL blocks, then an ERROR leaves it unknown; `strict` counts WARN as FAIL.
+
+    So does a SKIP: the finding that it leaves the word to fails, unless its check was left out, and
+    then nobody has judged that subject.
+    """
     seen = {finding.status for finding in findings}
     if Status.FAIL in seen or (strict and Status.WARN in seen):
         return Verdict.BLOCKED
-    if Status.ERROR in seen or not seen:
+    if seen & {Status.ERROR, Status.SKIP} or not seen:
         return Verdict.UNKNOWN
     return Verdict.READY

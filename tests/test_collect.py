@@ -1,0 +1,313 @@
+"""collect: many probes, one script, one reply; run by real shells, whatever each probe does."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytest
+
+from preflight.collect import collect, collect_fleet, cut, read_reply, script, unite
+from preflight.errors import PluginError, TransportError, Unknown
+from preflight.model import Facts, Limits, Node, Output, Probe
+
+NODE = Node("node1", "192.0.2.1", "192.0.2.1")
+LIMITS = Limits(connect=5, probe=1, node=20)
+MARK = "0123456789abcdef" * 2
+SHELLS: Mapping[str, list[str]] = {
+    "dash": ["dash"],
+    "bash": ["bash"],
+    "bash-posix": ["bash", "--posix"],
+    "busybox": ["busybox", "sh"],
+}
+
+
+@pytest.fixture(params=SHELLS)
+def argv(request: pytest.FixtureRequest) -> list[str]:
+    command = SHELLS[request.param]
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"no {command[0]}")
+    return [*command, "-s"]
+
+
+@dataclass
+class Here:
+    """One of this machine's shells, and the scripts that it was given."""
+
+    argv: list[str]
+    local: bool = False
+    scripts: list[str] = field(default_factory=list)
+
+    def run(self, script: str, limits: Limits) -> Output:
+        self.scripts.append(script)
+        done = subprocess.run(
+            self.argv,
+            input=script.encode(),
+            capture_output=True,
+            timeout=limits.node,
+            check=False,
+        )
+        return Output(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass
+class Canned:
+    """A shell that always answers the same, or raises it."""
+
+    answer: Output | TransportError
+    local: bool = False
+
+    def run(self, script: str, limits: Limits) -> Output:
+        assert script
+        assert limits == LIMITS
+        if isinstance(self.answer, TransportError):
+            raise self.answer
+        return self.answer
+
+
+def probe(name: str, command: str, **more: Any) -> Probe[str]:
+    return Probe(name, command, str, **more)
+
+
+def why(facts: Facts, wanted: Probe[str]) -> str:
+    with pytest.raises(Unknown) as caught:
+        facts[wanted]
+    return str(caught.value)
+
+
+FIRST, LAST = probe("first", "echo first"), probe("last", "echo last")
+
+
+def between(argv: list[str], command: str, **more: Any) -> tuple[Facts, Probe[str]]:
+    """Ask `command` between two good probes, which it must not spoil."""
+    odd = probe("odd", command, **more)
+    shell = Here(argv)
+    facts = collect(NODE, [FIRST, odd, LAST], shell, LIMITS)
+    assert (facts[FIRST], facts[LAST], facts.lost) == ("first\n", "last\n", None)
+    assert len(shell.scripts) == 1
+    return facts, odd
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("no-such-tool --now", r"^odd: exit 127: .*no-such-tool.*not found"),
+        ("if then", r"^odd: exit 2: .*([Ss]yntax|unexpected)"),
+        ("echo 'unclosed", r"^odd: exit 2: .*([Uu]nterminated|unexpected|no closing)"),
+        ("exit 3", r"^odd: exit 3: no message$"),
+        ("echo half; echo because >&2; exit 4", r"^odd: exit 4: because$"),
+        ("kill -9 $$", r"^odd: no answer within 1 s$"),
+        ("sleep 60", r"^odd: no answer within 1 s$"),
+        ("trap '' TERM HUP INT; while :; do :; done", r"^odd: no answer within 1 s$"),
+        ("set -e; false", r"^odd: exit 1: no message$"),
+        ("exec >&-; echo lost", r"^odd: exit "),
+    ],
+)
+def test_what_a_probe_cannot_tell_is_its_own_trouble(
+    argv: list[str], command: str, told: str
+) -> None:
+    facts, odd = between(argv, command)
+    assert re.search(told, why(facts, odd)), why(facts, odd)
+
+
+@pytest.mark.parametrize(
+    ("command", "got"),
+    [
+        ("cat", ""),  # standard input is closed: it cannot eat the script
+        ('read x; echo "got $x"', "got \n"),
+        ("printf 'no newline'", "no newline"),
+        ("printf ''", ""),
+        ("printf '\\n\\n'", "\n\n"),
+        ("printf 'a\\000b\\377'", "a\0b\udcff"),
+        ('echo "$LC_ALL"', "C\n"),
+        ("cd /; set -- a; exec 3>&1; trap 'echo bye' EXIT; echo in", "in\nbye\n"),
+        ("echo 'it'\"'\"'s' \"$((1 + 1))\" \\$x '`y`'", "it's 2 $x `y`\n"),
+        ("cat <<X\nhere\nX", "here\n"),
+        ("LC_ALL=de_DE PATH=/nowhere; readonly PATH; echo x", "x\n"),
+        ("command -v ip >/dev/null && echo /usr/sbin is there", "/usr/sbin is there\n"),
+    ],
+)
+def test_any_answer_arrives_as_it_is(argv: list[str], command: str, got: str) -> None:
+    facts, odd = between(argv, command)
+    assert facts[odd] == got
+
+
+def test_a_shell_without_a_path_finds_the_tools_of_root(argv: list[str]) -> None:
+    shell = Here(["env", "-i", f"PATH={'/usr/bin:/bin'}", *argv])
+    tools = probe("tools", "command -v ip")
+    assert collect(NODE, [tools], shell, LIMITS)[tools].endswith("/ip\n")
+
+
+def test_an_exit_status_may_be_an_answer(argv: list[str]) -> None:
+    facts, odd = between(argv, "echo none; exit 1", rcs=frozenset({0, 1}))
+    assert facts[odd] == "none\n"
+
+
+@pytest.mark.parametrize("code", [124, 137])
+def test_not_even_a_timeouts_exit_status_is_taken_for_one_where_it_is_an_answer(
+    argv: list[str], code: int
+) -> None:
+    facts, odd = between(argv, f"exit {code}", rcs=frozenset({code}))
+    assert facts[odd] == ""
+
+
+def test_what_a_probe_leaves_running_does_not_hold_up_the_next(argv: list[str]) -> None:
+    started = time.monotonic()
+    between(argv, "sleep 5 >/dev/null 2>&1 & echo on its way")
+    assert time.monotonic() - started < 4
+
+
+def test_a_parser_that_trips_leaves_its_fact_unknown() -> None:
+    def breaks(text: str) -> str:
+        return text[10]
+
+    def refuses(text: str) -> str:
+        raise Unknown(f"expected a number, got {text!r}")
+
+    one, two = Probe("one", "echo x", breaks), Probe("two", "echo x", refuses)
+    facts = collect(NODE, [one, two, LAST], Here(["sh", "-s"]), LIMITS)
+    assert (
+        why(facts, one)
+        == "one: the answer could not be read: IndexError: string index out of range"
+    )
+    assert why(facts, two) == "two: expected a number, got 'x\\n'"
+    assert facts[LAST] == "last\n"
+
+
+# --- the reply --------------------------------------------------------------------------------
+
+
+def marked(*answers: tuple[str, int], start: bool = True) -> bytes:
+    """A stream as the script prints it."""
+    parts = [f"\n{MARK} start 0\n"] if start else []
+    parts += [f"{text}\n{MARK} {number} {rc}\n" for number, (text, rc) in enumerate(answers)]
+    return "".join(parts).encode()
+
+
+def test_the_streams_are_cut_at_the_marks() -> None:
+    assert cut(b"motd" + marked(("a\n", 0), ("", 7)), MARK) == {0: (0, b"a\n"), 1: (7, b"")}
+
+
+def test_a_mark_in_the_middle_of_a_line_or_of_another_run_is_text() -> None:
+    text = f"x {MARK} 0 0\n\n{'f' * 32} 0 0\n"
+    assert cut(marked((text, 0)), MARK) == {0: (0, text.encode())}
+
+
+def test_an_answer_that_broke_off_is_none() -> None:
+    whole = marked(("first", 0), ("last", 0))
+    for end in range(len(whole)):
+        values = read_reply([FIRST, LAST], MARK, Output(0, whole[:end], b""), LIMITS)
+        assert values.items() <= {"first": "first", "last": "last"}.items()
+        assert "last" not in values
+
+
+def test_a_script_that_ends_early_says_why() -> None:
+    shell = Canned(Output(127, b"", b"sh: not found\n"))
+    facts = collect(NODE, [FIRST, LAST], shell, LIMITS)
+    assert facts.lost == "the shell ended with exit 127: sh: not found"
+    assert why(facts, FIRST) == facts.lost
+
+
+def test_why_a_node_was_lost_is_the_reason_of_each_of_its_probes() -> None:
+    refused = Canned(TransportError("connection refused"))
+    assert why(collect(NODE, [FIRST], refused, LIMITS), FIRST) == "connection refused"
+    halfway = Canned(Output(-1, b"", b"", lost="the connection was dropped"))
+    assert why(collect(NODE, [FIRST], halfway, LIMITS), FIRST) == "the connection was dropped"
+
+
+def test_what_nobody_needs_is_not_known() -> None:
+    facts = collect(NODE, [FIRST], Here(["sh", "-s"]), LIMITS)
+    assert why(facts, LAST) == "last was not asked: no check declares that it needs it"
+
+
+# --- which probes -----------------------------------------------------------------------------
+
+
+def test_each_probe_is_asked_once_however_many_need_it() -> None:
+    again = Probe("first", "echo first", str)
+    assert unite([FIRST, LAST, again, FIRST]) == [FIRST, LAST]
+    assert script(unite([FIRST, again]), MARK, LIMITS).count("echo first") == 1
+
+
+def test_two_probes_of_one_name_are_a_mistake() -> None:
+    with pytest.raises(PluginError, match="two different probes are called first"):
+        unite([FIRST, probe("first", "echo second")])
+
+
+def test_without_a_probe_no_node_is_asked() -> None:
+    shell = Here(["sh", "-s"])
+    assert collect(NODE, [], shell, LIMITS).lost is None
+    assert shell.scripts == []
+
+
+# --- twins ------------------------------------------------------------------------------------
+
+
+def twin(answer: Callable[[], str | None]) -> Probe[str]:
+    return probe("twin", "echo shell", local=answer)
+
+
+def test_a_twin_answers_on_this_machine_alone() -> None:
+    wanted = twin(lambda: "library\n")
+    assert collect(NODE, [wanted], Here(["sh", "-s"], local=True), LIMITS)[wanted] == "library\n"
+    assert collect(NODE, [wanted], Here(["sh", "-s"]), LIMITS)[wanted] == "shell\n"
+
+
+def test_where_the_library_is_missing_the_command_runs() -> None:
+    wanted = twin(lambda: None)
+    assert collect(NODE, [wanted], Here(["sh", "-s"], local=True), LIMITS)[wanted] == "shell\n"
+
+
+def test_a_twin_that_breaks_leaves_its_fact_unknown() -> None:
+    wanted = twin(lambda: str(1 // 0))
+    facts = collect(NODE, [wanted, LAST], Here(["sh", "-s"], local=True), LIMITS)
+    assert why(facts, wanted) == "twin: ZeroDivisionError: integer division or modulo by zero"
+    assert facts[LAST] == "last\n"
+
+
+# --- many nodes -------------------------------------------------------------------------------
+
+
+def test_the_fleet_comes_in_its_own_order_and_is_told_as_it_is_done() -> None:
+    def slow(name: str, seconds: float) -> Facts:
+        time.sleep(seconds)
+        return Facts(Node(name, name, name), {})
+
+    asks = {name: partial(slow, name, pause) for name, pause in (("a", 0.4), ("b", 0.0))}
+    done: list[str] = []
+    facts = collect_fleet(asks, parallel=8, on_done=lambda fact: done.append(fact.node.name))
+    assert list(facts) == ["a", "b"]
+    assert done == ["b", "a"]
+
+
+def test_no_more_than_parallel_at_a_time() -> None:
+    lock, running, most = threading.Lock(), 0, 0
+
+    def ask(name: str) -> Facts:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+        return Facts(Node(name, name, name), {})
+
+    asks = {str(number): partial(ask, str(number)) for number in range(20)}
+    collect_fleet(asks, parallel=3, on_done=lambda _: None)
+    assert most == 3
+
+
+def test_a_bug_in_gkprep_is_not_kept_from_the_caller() -> None:
+    def breaks() -> Facts:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        collect_fleet({"a": breaks}, parallel=1, on_done=lambda _: None)
