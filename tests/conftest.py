@@ -22,12 +22,16 @@ def gkprep() -> str:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """Three running machines; ended afterwards unless they ran before."""
+    """Three running machines, in any state: `reset` breaks those that a test needs.
+
+    Ended afterwards unless they ran before.
+    """
     lab = Lab.default()
     if why := lab.missing():
         pytest.skip(f"no virtual machines: {why}")
-    ran_before = set(lab.states().values()) == {"running"}
-    lab.up()
-    yield lab
-    if not ran_before:
-        lab.down()
+    with lab.claim("a test run"):
+        ran_before = set(lab.states().values()) == {"running"}
+        lab.up()
+        yield lab
+        if not ran_before:
+            lab.down()

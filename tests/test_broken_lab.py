@@ -6,94 +6,258 @@ One story, told in order: each test goes on from where the one before it stopped
 from __future__ import annotations
 
 import json
+import re
+import signal
 import subprocess
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
-from tests.lab import Lab
+from tests import installed
+from tests.by_hand import CURES, put_right
+from tests.lab import Lab, Machine
 
 pytestmark = pytest.mark.lab
 
 NODES = ("node1", "node2", "node3")
-BY_HAND = {
-    "kernel-modules": (
-        "for name in dm_snapshot dm_mirror dm_thin_pool target_core_user; do"
-        " modprobe $name && echo $name >> /etc/modules-load.d/gluster.conf || exit 1; done"
-    ),
-    "rpcbind-port": "systemctl disable --now rpcbind.socket rpcbind.service",
-    "mount-glusterfs": "apt-get -qq install -y glusterfs-client >/dev/null",
-}
+RIGHT_FROM_THE_START = {"device-usable", "device-idle"}
+OF_THE_FLEET = {"node-count"}
+COMPARED = ("check", "node", "subject", "status", "saw", "want", "token")
+
+ANSWER_SECONDS = 30.0  # for two machines that answer under emulation beside one that does not
+STOP_SECONDS = 3.0
+TIMED_OUT = "connection timed out after 10 s"
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one run of `gkprep check -o json` came to."""
+
+    code: int
+    report: Json
+    seconds: float
+
+    @property
+    def findings(self) -> list[Json]:
+        found: list[Json] = self.report["findings"]
+        return found
+
+    def statuses(self) -> dict[str, dict[str | None, set[str]]]:
+        """By check and node (None: the fleet), every status that was given."""
+        table: dict[str, dict[str | None, set[str]]] = {}
+        for finding in self.findings:
+            nodes = table.setdefault(finding["check"], {})
+            nodes.setdefault(finding["node"], set()).add(finding["status"])
+        return table
+
+    def of(self, wanted: Callable[[Json], bool]) -> list[tuple[object, ...]]:
+        """Whatever a report says of the findings that are `wanted`, in order."""
+        return [tuple(f[key] for key in COMPARED) for f in self.findings if wanted(f)]
+
+
+def answer(run: Callable[[], subprocess.CompletedProcess[str]]) -> Answer:
+    started = time.monotonic()
+    done = run()
+    assert "Traceback" not in done.stderr
+    assert done.stdout, done.stderr
+    return Answer(done.returncode, json.loads(done.stdout), time.monotonic() - started)
+
+
+@dataclass
+class Story:
+    """The laboratory, and how far it has been put right."""
+
+    lab: Lab
+    gkprep: str
+    checks: frozenset[str]
+    right: set[str] = field(default_factory=set)
+    told: Answer | None = None
+
+    def check(self, *args: str) -> Answer:
+        """Ask the three machines over SSH."""
+        command = [self.gkprep, "check", str(self.lab.inventory), "-o", "json", *args]
+        return answer(lambda: self.lab.exec(command, timeout=300))
+
+    def now(self) -> Answer:
+        """What gkprep says of the machines as they are now: asked once for each state of theirs."""
+        self.told = self.told or self.check()
+        return self.told
+
+    def put_right(self, check: str) -> None:
+        if check not in self.right:
+            self.told = None
+            put_right(self.lab.machines.values(), check)
+            self.right.add(check)
+
+    def expected(self) -> dict[str, dict[str | None, set[str]]]:
+        """What is true by now, as `Answer.statuses` has it."""
+        table: dict[str, dict[str | None, set[str]]] = {}
+        for check in self.checks:
+            if check in OF_THE_FLEET:
+                table[check] = {None: {"pass"}}
+            else:
+                good = check in self.right or check in RIGHT_FROM_THE_START
+                table[check] = {node: {"pass" if good else "fail"} for node in NODES}
+        return table
 
 
 @pytest.fixture(scope="module")
-def broken(lab: Lab) -> Iterator[Lab]:
-    """Put the machines back into the broken state, before and after."""
+def story(lab: Lab, gkprep: str) -> Story:
     lab.reset()
-    yield lab
-    lab.reset()
+    listing = json.loads(lab.exec([gkprep, "list", "-o", "json"], check=True).stdout)
+    return Story(lab, gkprep, frozenset(check["id"] for check in listing["checks"]))
 
 
-def check(lab: Lab, gkprep: str, *args: str) -> subprocess.CompletedProcess[str]:
-    return lab.exec([gkprep, "check", str(lab.inventory), "--timeout", "120", *args])
+@pytest.fixture(scope="module")
+def inside(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine that has gkprep itself, and the very inventory of the controller."""
+    machine = story.lab.machines["node1"]
+    installed.install(machine, tmp_path_factory.mktemp("installed"))
+    folder = tmp_path_factory.mktemp("inventory")
+    (folder / "inventory.yaml").write_bytes(story.lab.inventory.read_bytes())
+    machine.push(folder, "/root/site")
+    return machine
 
 
-def statuses(done: subprocess.CompletedProcess[str]) -> dict[str, set[tuple[str, str]]]:
-    """The worst that every check says of every node, by check."""
-    found: dict[str, dict[str, set[str]]] = {}
-    for finding in json.loads(done.stdout)["findings"]:
-        of_check = found.setdefault(finding["check"], {})
-        of_check.setdefault(finding["node"] or "fleet", set()).add(finding["status"])
-    return {
-        name: {(node, "pass" if seen == {"pass"} else "fail") for node, seen in nodes.items()}
-        for name, nodes in found.items()
-        if all(seen <= {"pass", "fail"} for seen in nodes.values())
-    }
-
-
-def everywhere(status: str) -> set[tuple[str, str]]:
-    return {(node, status) for node in NODES}
-
-
-def right_from_the_start() -> dict[str, set[tuple[str, str]]]:
-    return {"node-count": {("fleet", "pass")}, "device-usable": everywhere("pass")}
-
-
-def test_the_broken_machines_fail_as_they_must(broken: Lab, gkprep: str) -> None:
-    done = check(broken, gkprep, "-o", "json")
-    assert done.returncode == 1, done.stderr
-    assert statuses(done) == {
-        **dict.fromkeys(BY_HAND, everywhere("fail")),
-        **right_from_the_start(),
-    }
-
-
-def test_what_is_put_right_passes_and_the_others_stay(broken: Lab, gkprep: str) -> None:
-    right: set[str] = set()
-    for name, command in BY_HAND.items():
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda m, c=command: m.run(c, timeout=300), broken.machines.values()))
-        right.add(name)
-        done = check(broken, gkprep, "-o", "json")
-        assert statuses(done) == {
-            **{other: everywhere("pass" if other in right else "fail") for other in BY_HAND},
-            **right_from_the_start(),
-        }
-        assert done.returncode == (0 if right == set(BY_HAND) else 1)
-
-
-def test_a_machine_that_hangs_hides_no_other(broken: Lab, gkprep: str) -> None:
-    broken.machines["node2"].pause()
+@contextmanager
+def hanging(machine: Machine) -> Iterator[None]:
+    machine.pause()
     try:
-        done = check(broken, gkprep, "-o", "json", "--limit", "node1", "--limit", "node2")
+        yield
     finally:
-        broken.machines["node2"].resume()
-    report = json.loads(done.stdout)
-    assert (done.returncode, report["verdict"]) == (3, "unknown")
-    assert [(node["name"], node["reachable"]) for node in report["nodes"]] == [
-        ("node1", True),
-        ("node2", False),
+        machine.resume()
+
+
+def failing(statuses: dict[str | None, set[str]]) -> dict[str | None, str]:
+    """A check that fails may also say what is right with a node: one verdict a node."""
+    return {node: "fail" if "fail" in said else "".join(said) for node, said in statuses.items()}
+
+
+def assert_true(found: Answer, story: Story) -> None:
+    said = {check: failing(nodes) for check, nodes in found.statuses().items()}
+    assert said == {check: failing(nodes) for check, nodes in story.expected().items()}
+
+
+def test_every_check_has_a_part_in_this_story(story: Story) -> None:
+    assert story.checks <= {*CURES, *RIGHT_FROM_THE_START, *OF_THE_FLEET}
+    assert story.checks & set(CURES)
+
+
+def test_broken_machines_are_told_as_they_are(story: Story) -> None:
+    found = story.now()
+    assert_true(found, story)
+    assert (found.code, found.report["verdict"]) == (1, "blocked")
+    assert [(node["name"], node["reachable"]) for node in found.report["nodes"]] == [
+        (name, True) for name in NODES
     ]
-    said = {(f["node"], f["status"]) for f in report["findings"]}
-    assert said == {("node1", "pass"), ("node2", "error")}
+
+
+def assert_same_from_inside(story: Story, machine: Machine) -> None:
+    """What gkprep says on the machine is what it says of it from outside, one by one."""
+    command = "cd /root/site && gkprep check --local inventory.yaml -o json"
+    there = answer(lambda: machine.run(command, check=False, timeout=300))
+    here = story.check("--limit", machine.name)
+    assert there.of(lambda _: True) == here.of(lambda _: True)
+    assert {finding["check"] for finding in there.findings} == story.checks - OF_THE_FLEET
+    assert there.code == here.code
+
+
+def test_local_and_over_ssh_agree_on_a_broken_machine(story: Story, inside: Machine) -> None:
+    assert_same_from_inside(story, inside)
+
+
+def assert_lost(found: Answer, story: Story, causes: dict[str, str]) -> None:
+    """Each lost node is one error for each check, and says why; nothing else is changed by it."""
+    nodes = {node["name"]: node for node in found.report["nodes"]}
+    for name in NODES:
+        assert nodes[name]["reachable"] is (name not in causes)
+        assert re.search(causes.get(name, "^$"), nodes[name]["error"] or "")
+    lost = [finding for finding in found.findings if finding["node"] in causes]
+    assert all(finding["status"] == "error" for finding in lost)
+    assert all(finding["saw"] == nodes[finding["node"]]["error"] for finding in lost)
+    of_nodes = story.checks - OF_THE_FLEET
+    assert {(f["check"], f["node"]) for f in lost} == {(c, n) for c in of_nodes for n in causes}
+    for check, expected in story.expected().items():
+        said = failing(found.statuses()[check])
+        assert {n: s for n, s in said.items() if n not in causes} == {
+            n: s for n, s in failing(expected).items() if n not in causes
+        }
+    assert found.seconds < ANSWER_SECONDS
+
+
+def test_a_machine_that_hangs_hides_nothing_of_the_others(story: Story) -> None:
+    with hanging(story.lab.machines["node2"]):
+        found = story.check()
+    assert_lost(found, story, {"node2": TIMED_OUT})
+    assert (found.code, found.report["verdict"]) == (1, "blocked")
+
+
+def test_an_interrupt_ends_it_at_once_and_prints_nothing(story: Story) -> None:
+    # A test run in the background of a shell has SIGINT ignored, and whatever it starts as well.
+    interruptible = ["env", "--default-signal=INT"]
+    check = [story.gkprep, "check", str(story.lab.inventory), "-o", "json"]
+    command = interruptible + story.lab.command(check)
+    with (
+        hanging(story.lab.machines["node2"]),
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=story.lab.environment(),
+        ) as run,
+    ):
+        assert run.stderr
+        assert "node2" in _line_with(run.stderr, "waiting for")
+        asked = time.monotonic()
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+        took = time.monotonic() - asked
+    assert (run.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert took < STOP_SECONDS
+
+
+def _line_with(lines: Iterable[str], text: str) -> str:
+    return next((line for line in lines if text in line), "")
+
+
+@pytest.mark.parametrize("check", CURES)
+def test_what_is_put_right_passes_and_the_rest_stays(story: Story, check: str) -> None:
+    if check not in story.checks:
+        pytest.skip(f"gkprep has no {check} yet")
+    before = story.now()
+    story.put_right(check)
+    after = story.now()
+    assert_true(after, story)
+    assert after.statuses()[check] == {node: {"pass"} for node in NODES}
+    assert after.of(lambda finding: finding["check"] != check) == before.of(
+        lambda finding: finding["check"] != check
+    )
+
+
+def test_all_right_is_ready(story: Story) -> None:
+    for check in story.checks & set(CURES):
+        story.put_right(check)
+    found = story.now()
+    assert {finding["status"] for finding in found.findings} == {"pass"}
+    assert (found.code, found.report["verdict"]) == (0, "ready")
+
+
+def test_local_and_over_ssh_agree_on_a_machine_put_right(story: Story, inside: Machine) -> None:
+    assert_same_from_inside(story, inside)
+
+
+def test_what_is_lost_among_good_machines_leaves_it_unknown(story: Story) -> None:
+    """Last, for the machine without power loses what it was."""
+    story.lab.machines["node3"].power_off()
+    with hanging(story.lab.machines["node2"]):
+        found = story.check()
+    assert_lost(found, story, {"node2": TIMED_OUT, "node3": f"{TIMED_OUT}|No route to host"})
+    assert (found.code, found.report["verdict"]) == (3, "unknown")

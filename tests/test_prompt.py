@@ -67,6 +67,19 @@ def at_a_terminal(argv: list[str], home: Home, answers: Mapping[str, str]) -> st
     return screen
 
 
+def unattended(argv: list[str], home: Home) -> subprocess.CompletedProcess[str]:
+    """Run `argv` as a CI server would: no terminal, nothing to read."""
+    return subprocess.run(
+        ["setsid", "--wait", *argv],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=environment(home),
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
 def test_the_passphrase_of_a_key_is_asked_for_at_a_terminal(
     gkprep: str, site: Site, tmp_path: Path
 ) -> None:
@@ -98,15 +111,7 @@ def test_without_a_terminal_nothing_is_asked(gkprep: str, site: Site, tmp_path: 
     with site.server(authorized=(key,)) as server:
         home = site.knows(server.port)
         home.write("config", f"IdentityFile {key.path}\n")
-        done = subprocess.run(
-            command(gkprep, inventory(home, server.port)),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            env=environment(home),
-            timeout=PATIENCE,
-            check=False,
-        )
+        done = unattended(command(gkprep, inventory(home, server.port)), home)
     assert done.returncode == 3
     assert f"ssh-add {key.path}" in " ".join(done.stdout.split())
 
@@ -124,15 +129,8 @@ def test_the_password_of_sudo_is_asked_for(
 
 def test_nobody_there_to_give_the_password(gkprep: str, site: Site, sshd: Sshd) -> None:
     home = site.knows(sshd.port)
-    done = subprocess.run(
-        ["setsid", *command(gkprep, inventory(home, sshd.port), "--ask-become-pass")],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=environment(home),
-        timeout=PATIENCE,
-        check=False,
-    )
+    argv = command(gkprep, inventory(home, sshd.port), "--ask-become-pass")
+    done = unattended(argv, home)
     assert done.returncode == 2
     assert done.stderr.endswith("gkprep: --ask-become-pass: no password was given\n")
     assert "Traceback" not in done.stderr
