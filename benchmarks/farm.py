@@ -1,9 +1,10 @@
 """A fleet of real sshds on loopback: `gkprep check` beside bare paramiko doing nothing.
 
-Run as `python -m benchmarks.farm [NODES]` (200), as root. Both are timed as whole processes, in
-turn, with the same number of threads; the ratio is of the medians. What a node's own commands cost
-falls on the same cores here, so the check is told twice: `one check` is the cost of gkprep itself,
-`all checks` has every node's work in it. Connections and channels are counted in the sshds' logs.
+Run as `python -m benchmarks.farm [NODES]` (200), as root. All are timed as whole processes, in
+turn, with the same number of threads; ratios are of medians. What a node's own commands cost falls
+on the same cores here, which no fleet would share: so that work is timed alone as well (the very
+script that each node gets, by `sh`), and taken off for the ratio that a fleet would see.
+Connections and channels are counted in the sshds' logs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from preflight import registry, targets
+from preflight.collect import script, unite
+from preflight.judge import needs
+from preflight.model import Limits
 from tests.sshd import KeyPair, Sshd, keygen, serve
 
 ROUNDS = 3
@@ -41,6 +46,19 @@ with ThreadPoolExecutor(parallel) as pool:
     list(pool.map(ask, nodes))
 """
 
+WORK = """
+import subprocess, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+scripts, parallel = sys.argv[1], int(sys.argv[2])
+def work(script):
+    subprocess.run(["sh", "-s"], input=script.read_bytes(), capture_output=True)
+with ThreadPoolExecutor(parallel) as pool:
+    list(pool.map(work, sorted(Path(scripts).iterdir())))
+"""
+
+BARE_NAME, ALL_NAME, WORK_NAME = "paramiko connect + true", "gkprep check", "the nodes' own work"
+
 
 def main() -> None:
     """Boot the farm, time the three in turn, print what it came to."""
@@ -54,16 +72,16 @@ def main() -> None:
         check = [GKPREP, "check", str(inventory), "-o", "json", "--parallel", str(PARALLEL)]
         check += ["--accept-new"]
         commands = {
-            "paramiko connect + true": [
+            BARE_NAME: [sys.executable, "-c", BARE, str(key.path), str(PARALLEL), nodes],
+            "gkprep check, one check": [*check, "--only", "kernel-modules"],
+            ALL_NAME: check,
+            WORK_NAME: [
                 sys.executable,
                 "-c",
-                BARE,
-                str(key.path),
+                WORK,
+                write_scripts(folder, inventory),
                 str(PARALLEL),
-                nodes,
             ],
-            "gkprep check, one check": [*check, "--only", "kernel-modules"],
-            "gkprep check, all checks": check,
         }
         report(farm, commands, folder)
 
@@ -106,6 +124,17 @@ def write_inventory(folder: Path, farm: Sequence[Sshd], key: KeyPair) -> Path:
     return path
 
 
+def write_scripts(folder: Path, inventory: Path) -> str:
+    """Write what `gkprep check` sends to each node into a folder of files; return its path."""
+    scripts = folder / "scripts"
+    scripts.mkdir()
+    checks = registry.checks()
+    for node in targets.inventory_of(inventory).nodes:
+        asked = unite(needs(checks, node))
+        (scripts / node.name).write_text(script(asked, "0" * 32, Limits()))
+    return str(scripts)
+
+
 def report(farm: Sequence[Sshd], commands: dict[str, list[str]], home: Path) -> None:
     """Time `commands` in turn and print medians, ratios, connections and channels a node."""
     times: dict[str, list[float]] = {name: [] for name in commands}
@@ -117,15 +146,17 @@ def report(farm: Sequence[Sshd], commands: dict[str, list[str]], home: Path) -> 
             after = [(sshd.connections(), channels(sshd)) for sshd in farm]
             rises = [(b[0] - a[0], b[1] - a[1]) for a, b in zip(before, after, strict=True)]
             counted[name] = (max(r[0] for r in rises), max(r[1] for r in rises))
-    bare = statistics.median(next(iter(times.values())))
+    medians = {name: statistics.median(taken) for name, taken in times.items()}
+    bare = medians[BARE_NAME]
     print(f"{len(farm)} nodes, {PARALLEL} side by side, medians of {ROUNDS}")
-    for name, taken in times.items():
-        median = statistics.median(taken)
+    for name, median in medians.items():
         connections, opened = counted[name]
         print(
-            f"{name:<26} {median:6.1f} s  {median / bare:5.2f} x"
+            f"{name:<27} {median:6.1f} s  {median / bare:5.2f} x"
             f"   {connections} connection, {opened} channel a node"
         )
+    rest = medians[ALL_NAME] - medians[WORK_NAME]
+    print(f"{'gkprep check less that work':<27} {rest:6.1f} s  {rest / bare:5.2f} x")
 
 
 def channels(sshd: Sshd) -> int:
