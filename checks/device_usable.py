@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from preflight.facts import block
+from preflight.facts import block, usage
 from preflight.facts.block import Block, by_number, describe, gib, stack
-from preflight.plugin import Device, Facts, Finding, Node, Probe, check, fail, ok, warn
+from preflight.plugin import Device, Facts, Finding, Node, Probe, Unknown, check, fail, ok, warn
 
 SMALLEST = 2.2 * block.GIB
 ROOMY = 10 * block.GIB
@@ -18,7 +18,7 @@ def targets(node: Node) -> Iterable[Probe[object]]:
     return [block.target(device.path) for device in node.devices]
 
 
-@check(block.devices, targets)
+@check(block.devices, targets, usage.mounts, usage.swaps)
 def device_usable(facts: Facts) -> Iterator[Finding]:
     """Each disk that is to carry bricks exists, is a whole disk, writable and big enough.
 
@@ -38,7 +38,7 @@ def device_usable(facts: Facts) -> Iterator[Finding]:
     """
     blocks = facts[block.devices]
     if not facts.node.devices:
-        yield unnamed(blocks)
+        yield unnamed(facts)
     seen: dict[str, str] = {}
     for device in facts.node.devices:
         number = facts[block.target(device.path)].number
@@ -55,7 +55,7 @@ def judge_device(  # noqa: PLR0911 - one return for each thing that can be wrong
     """One device, by the first thing that is wrong with it."""
     target = facts[block.target(device.path)]
     if not target.exists:
-        saw = f"not there; {candidates(blocks)}"
+        saw = f"not there; {candidates(facts)}"
         return fail(device.path, saw, WANT, says=f"Device {device.path} not found.")
     disk = by_number(blocks, target.number)
     if disk is None:
@@ -84,14 +84,25 @@ def other_disk(device: Device, disk: Block) -> str:
     return ""
 
 
-def unnamed(blocks: Sequence[Block]) -> Finding:
+def unnamed(facts: Facts) -> Finding:
     """No disk is named at all: show those that could be."""
     cure = "gkprep check --local --device PATH"
-    return fail("devices", f"none is named; {candidates(blocks)}", WANT, cure=cure)
+    return fail("devices", f"none is named; {candidates(facts)}", WANT, cure=cure)
 
 
-def candidates(blocks: Sequence[Block]) -> str:
-    """Whole disks that nothing is built on, to choose from."""
-    free = [disk for disk in blocks if disk.kind == "disk" and stack(blocks, disk) == (disk,)]
-    shown = "; ".join(describe(disk) for disk in free if disk.size)
-    return f"whole disks without partitions or holders: {shown or 'none'}"
+def candidates(facts: Facts) -> str:
+    """Whole disks to choose from: without partitions, and nothing is seen to use them."""
+    blocks = facts[block.devices]
+    try:
+        swaps = {swap.number for swap in facts[usage.swaps]}
+        mounts = facts[usage.mounts]
+    except Unknown as exc:  # the disk that was named fails all the same
+        return f"other disks are not shown: {exc}"
+    free = [
+        disk
+        for disk in blocks
+        if disk.kind == "disk" and disk.size and stack(blocks, disk) == (disk,)
+        if disk.number not in swaps and not disk.claimed and not usage.mounts_of([disk], mounts)
+    ]
+    shown = "; ".join(map(describe, free))
+    return f"unused whole disks: {shown or 'none'}"

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
-from preflight.facts import ports, services
-from preflight.plugin import Facts, Finding, Rpcbind, check, fail, ok
+from preflight.facts import nfs, ports, services
+from preflight.plugin import Facts, Finding, Rpcbind, check, fail, look_first, ok, warn
 
 PORT = 111
 UNITS = ("rpcbind.socket", "rpcbind.service")
-RUNNING = services.units(*UNITS)
+# NFS servers and NIS: what registers with rpcbind, and does not work without it.
+USERS = (
+    "nfs-server.service",
+    "nfs-ganesha.service",
+    "ypbind.service",
+    "ypserv.service",
+    "nis.service",
+)
+RUNNING = services.units(*UNITS, *USERS)
+PULLED = services.pulled(*UNITS)
 FREE = "free for the Gluster pod's rpcbind, now and after a reboot"
 HELD = "held by the host's rpcbind, now and after a reboot"
-FREE_IT = "systemctl disable --now rpcbind.socket rpcbind.service"
+FREE_IT = f"systemctl disable --now {' '.join(UNITS)}"
+# Where another unit pulls it in: only a masked unit stays away.
+FORBID_IT = f"systemctl mask --now {' '.join(UNITS)}"
 HOLD_IT = "systemctl enable --now rpcbind.socket"
 POD_FAILS = "rpcbind.socket failed to listen on sockets: Address already in use"
 BLOCKD_FAILS = "Please check if rpcbind service running"
 
 
-@check(ports.listening, RUNNING)
+@check(ports.listening, RUNNING, PULLED, nfs.locking)
 def rpcbind_port(facts: Facts) -> Iterator[Finding]:
     """Port 111 belongs to the rpcbind that the Gluster image expects.
 
     Checks: TCP and UDP port 111, IPv4 and IPv6, and whether rpcbind.socket or rpcbind.service
-    start at boot. With the inventory's `policy.rpcbind: pod` (the default) the port must be free,
-    or held by the Gluster pod itself; with `host` the node's own rpcbind must hold it.
+    start at boot: enabled, or pulled in by a unit that is. With the inventory's `policy.rpcbind:
+    pod` (the default) the port must be free, or held by the Gluster pod itself; with `host` the
+    node's own rpcbind must hold it. Who on the node needs rpcbind is named: an NFS server, NIS,
+    and NFS mounted as version 2 or 3.
 
     Why: the Gluster pod uses the host's network and starts an rpcbind of its own. Where the port
     is taken, mostly by systemd for rpcbind.socket, the pod stays READY 0/1 with `failed check:
@@ -33,10 +47,13 @@ def rpcbind_port(facts: Facts) -> Iterator[Finding]:
     the opposite holds: `Please check if rpcbind service running`.
 
     By hand: `systemctl disable --now rpcbind.socket rpcbind.service` (stopping the service alone
-    does not free the port: systemd holds it), after making sure that neither NFS nor NIS on the
-    node needs it. For `policy.rpcbind: host`: `systemctl enable --now rpcbind.socket`.
+    does not free the port: systemd holds it). Where another unit pulls it in, as nfs-server.service
+    does, it comes back at the next boot although it is disabled: `systemctl mask --now` instead.
+    Never while NFS or NIS on the node needs it: give that up first, or say `policy: {rpcbind:
+    host}` and use a Gluster image that leaves rpcbind to the host. For that policy: `systemctl
+    enable --now rpcbind.socket`.
 
-    Source: catalogue N11, N12; rpcbind(8); systemd.socket(5).
+    Source: catalogue N11, N12; rpcbind(8); nfs(5); systemd.socket(5); systemd.unit(5).
     """
     held = ports.listening_on(facts[ports.listening], PORT)
     if facts.node.policy.rpcbind is Rpcbind.HOST:
@@ -48,14 +65,25 @@ def rpcbind_port(facts: Facts) -> Iterator[Finding]:
 def by_pod(facts: Facts, held: tuple[ports.Listener, ...]) -> Finding:
     """The port must be free and stay so, unless the Gluster pod holds it already."""
     if held and all(listener.owners and in_pod(listener) for listener in held):
-        return ok("port 111", f"in service: held by a pod's {names(held)}", FREE)
-    enabled = at_boot(facts)
-    if held:
-        return fail("port 111", holders(held), FREE, says=POD_FAILS, cure=free(held))
-    if enabled:
-        saw = f"free now, but {' and '.join(enabled)} will start at boot"
-        return fail("port 111", saw, FREE, says=POD_FAILS, cure=FREE_IT)
-    return ok("port 111", "free, and nothing takes it at boot", FREE)
+        return by_this_pod(facts, held)
+    if held and not all(known(listener) for listener in held):
+        return fail("port 111", holders(held), FREE, says=POD_FAILS)
+    again = at_boot(facts)
+    if not held and not again:
+        return ok("port 111", "free, and nothing takes it at boot", FREE)
+    saw = holders(held) if held else f"free now, but {' and '.join(again)} will start at boot"
+    if needed := users(facts):
+        saw = f"{saw}; needed by {', '.join(needed)}"
+    return fail("port 111", saw, FREE, says=POD_FAILS, cure=free(facts))
+
+
+def by_this_pod(facts: Facts, held: tuple[ports.Listener, ...]) -> Finding:
+    """The pod serves; after a reboot it would not, where the host's rpcbind is first."""
+    saw = f"in service: held by a pod's {names(held)}"
+    if again := at_boot(facts):
+        saw = f"{saw}, but {' and '.join(again)} will start at boot"
+        return warn("port 111", saw, FREE, says=POD_FAILS, cure=free(facts))
+    return ok("port 111", saw, FREE)
 
 
 def by_host(facts: Facts, held: tuple[ports.Listener, ...]) -> Finding:
@@ -66,10 +94,10 @@ def by_host(facts: Facts, held: tuple[ports.Listener, ...]) -> Finding:
         return fail("port 111", saw, HELD, says=BLOCKD_FAILS, cure="")
     if {listener.protocol for listener in held} != {"tcp", "udp"}:
         saw = holders(held) if held else "free"
-        return fail("port 111", saw, HELD, says=BLOCKD_FAILS, cure=HOLD_IT)
+        return fail("port 111", saw, HELD, says=BLOCKD_FAILS, cure=hold(facts))
     if not at_boot(facts):
         saw = f"{holders(held)}, but nothing starts it at boot"
-        return fail("port 111", saw, HELD, says=BLOCKD_FAILS, cure=HOLD_IT)
+        return fail("port 111", saw, HELD, says=BLOCKD_FAILS, cure=hold(facts))
     return ok("port 111", holders(held), HELD)
 
 
@@ -87,16 +115,67 @@ def in_pod(listener: ports.Listener) -> bool:
     return all(owner.pod for owner in listener.owners)
 
 
+def known(listener: ports.Listener) -> bool:
+    """Whether rpcbind holds it, or systemd for it; what else does, a person decides about."""
+    return bool(listener.owners) and all(
+        owner.pid == 1 or owner.name == "rpcbind" for owner in listener.owners
+    )
+
+
 def at_boot(facts: Facts) -> list[str]:
-    """Those of rpcbind's units that start at the next boot."""
-    return [name for name in UNITS if facts[RUNNING][name].starts_at_boot]
+    """Those of rpcbind's units that start at the next boot, and for whom."""
+    again = []
+    for name in UNITS:
+        if facts[RUNNING][name].starts_at_boot:
+            again.append(name)
+        elif pullers := pulled_by(facts, name):
+            again.append(f"{name} (for {', '.join(pullers)})")
+    return again
 
 
-def free(held: tuple[ports.Listener, ...]) -> str:
-    """The command that frees the port; empty where it is not rpcbind's, and a person decides."""
-    owners = [owner for listener in held for owner in listener.owners]
-    known = owners and all(owner.pid == 1 or owner.name == "rpcbind" for owner in owners)
-    return FREE_IT if known else ""
+def pulled_by(facts: Facts, name: str) -> list[str]:
+    """Who starts that unit at boot, even when it is disabled; of a masked one, nobody does."""
+    unit = facts[RUNNING][name]
+    if unit.load == "masked" or not unit.exists:
+        return []
+    # Targets want an enabled unit because it is enabled.
+    own = {by for by in facts[PULLED][name].by if unit.starts_at_boot and by.endswith(".target")}
+    pullers = services.pullers(facts[PULLED], name)
+    return [by for by in pullers if by not in UNITS and by not in own]
+
+
+def users(facts: Facts) -> list[str]:
+    """What runs on the node and needs its rpcbind."""
+    mounted = [f"NFS at {point}" for point in sorted(facts[nfs.locking])]
+    return [*servers(facts), *mounted]
+
+
+def servers(facts: Facts) -> list[str]:
+    """Those of NFS's and NIS's units that are active."""
+    units = facts[RUNNING].items()
+    return sorted(name for name, unit in units if name not in UNITS and unit.active == "active")
+
+
+def free(facts: Facts) -> str:
+    """What frees the port for good; behind a look, where something on the node needs rpcbind."""
+    stays = any(pulled_by(facts, name) for name in UNITS)
+    commands = [FORBID_IT if stays else FREE_IT]
+    looks = []
+    if running := servers(facts):
+        looks.append(f"systemctl status {' '.join(running)}")
+        commands.insert(0, f"systemctl disable --now {' '.join(running)}")
+    if points := sorted(facts[nfs.locking]):
+        looks.append("findmnt --types nfs")
+        commands.insert(0, f"umount {' '.join(map(shlex.quote, points))}")
+    return look_first("; ".join(looks), " && ".join(commands)) if looks else commands[0]
+
+
+def hold(facts: Facts) -> str:
+    """What makes the host's rpcbind hold the port; a masked unit must be let go first."""
+    units = [name for name in UNITS if facts[RUNNING][name].load == "masked"]
+    if not facts[RUNNING]["rpcbind.socket"].exists:
+        return f"install the package rpcbind; {HOLD_IT}"
+    return f"systemctl unmask {' '.join(units)} && {HOLD_IT}" if units else HOLD_IT
 
 
 def holders(held: tuple[ports.Listener, ...]) -> str:

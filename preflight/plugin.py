@@ -54,6 +54,7 @@ __all__ = [
     "fail",
     "fix",
     "fleet_check",
+    "look_first",
     "ok",
     "skip",
     "warn",
@@ -62,6 +63,9 @@ __all__ = [
 Need = Union[Probe[object], Callable[[Node], Iterable[Probe[object]]]]
 DeviceNeed = Union[Probe[object], Callable[[str], Iterable[Probe[object]]]]
 DeviceTest = Callable[[Facts, Device], Iterable[Finding]]
+
+THEN = "  # look; if nothing is needed: "
+"""What stands between a look and the command that could cost something, for `look_first`."""
 
 STORAGE_ONLY = frozenset({Role.STORAGE})
 EVERY_ROLE = frozenset(Role)
@@ -87,6 +91,11 @@ def fail(  # noqa: PLR0913 - the parts of a failure, each named by its caller
 def skip(subject: str, why: str) -> Finding:
     """Report that there was nothing to judge, because another finding already says why."""
     return Finding(subject, Status.SKIP, why)
+
+
+def look_first(look: str, act: str) -> str:
+    """A cure that costs something where it is wrong: copied as it stands, it only looks."""
+    return f"{look}{THEN}{act}"
 
 
 def check(*needs: Need, roles: frozenset[Role] = STORAGE_ONLY) -> Callable[[Test], Check]:

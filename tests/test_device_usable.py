@@ -9,8 +9,9 @@ import pytest
 
 from checks.device_usable import device_usable
 from preflight.errors import Unknown
-from preflight.facts import block
+from preflight.facts import block, usage
 from preflight.facts.block import GIB, Block, Target
+from preflight.facts.usage import Mount, Swap
 from preflight.judge import judge
 from preflight.model import Device, Facts, Finding, Node, Status
 
@@ -21,9 +22,11 @@ LINK = "/dev/disk/by-id/scsi-LAB1"
 WHERE = {"/dev/sdb": "8:16", LINK: "8:16", "/dev/sda1": "8:1"}
 
 
-def found(*devices: Device, disk: Block = SDB) -> list[Finding]:
+def found(*devices: Device, disk: Block = SDB, **known: object) -> list[Finding]:
     node = Node("node1", "192.0.2.1", "192.0.2.1", devices=devices)
     values: dict[str, object] = {block.devices.name: (SDA, SDA1, disk)}
+    for probe in (usage.mounts, usage.swaps):
+        values[probe.name] = known.get(probe.name.partition(".")[2], frozenset())
     for device in devices:
         path = device.path
         values[block.target(path).name] = Target(path != "/dev/sdz", WHERE.get(path))
@@ -75,7 +78,7 @@ def test_read_only_fails() -> None:
 def test_what_is_not_there_or_no_block_device_fails() -> None:
     missing, file = found(Device("/dev/sdz"), Device("/dev/null"))
     assert missing.status is file.status is Status.FAIL
-    assert missing.saw.startswith("not there; whole disks without partitions or holders: /dev/sdb")
+    assert missing.saw.startswith("not there; unused whole disks: /dev/sdb")
     assert file.saw == "not a block device"
 
 
@@ -103,6 +106,28 @@ def test_without_a_name_the_candidates_are_listed() -> None:
     assert (finding.status, finding.subject) == (Status.FAIL, "devices")
     assert "/dev/sdb (16.0 GiB, QEMU, serial LAB1)" in finding.saw
     assert "/dev/sda " not in finding.saw
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"mounts": {Mount("8:16", "/dev/sdb", "/", "ext4")}},
+        {"mounts": {Mount("8:16", "/dev/sdb", "/mnt", "ext4", 812, "database")}},
+        {"mounts": {Mount("0:41", "/dev/sdb", "/mnt", "btrfs")}},
+        {"swaps": {Swap("8:16", "/dev/sdb")}},
+        {"disk": replace(SDB, holders=("dm-0",), claimed=True)},
+        {"disk": replace(SDB, size=0)},
+    ],
+)
+def test_a_disk_in_use_is_no_candidate(known: dict[str, Any]) -> None:
+    [finding] = found(**known)
+    assert finding.saw == "none is named; unused whole disks: none"
+
+
+def test_without_candidates_it_fails_all_the_same() -> None:
+    [finding] = found(Device("/dev/sdz"), mounts=Unknown("usage.mounts: stat: not found"))
+    assert finding.status is Status.FAIL
+    assert finding.saw == "not there; other disks are not shown: usage.mounts: stat: not found"
 
 
 def test_what_is_not_known_is_no_pass() -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from checks.rpcbind_port import FREE_IT, HOLD_IT, RUNNING, rpcbind_port
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from checks.rpcbind_port import FORBID_IT, FREE_IT, HOLD_IT, PULLED, RUNNING, USERS, rpcbind_port
 from preflight.errors import Unknown
-from preflight.facts import ports
+from preflight.facts import nfs, ports
 from preflight.facts.ports import Listener, Process
-from preflight.facts.services import Unit
+from preflight.facts.services import Pull, Unit
 from preflight.judge import judge
 from preflight.model import Facts, Finding, Node, Policy, Rpcbind, Status
+from preflight.plugin import THEN
 
 ON = Unit("loaded", "active", "enabled")
 OFF = Unit("loaded", "inactive", "disabled")
 WAITING = Unit("loaded", "inactive", "enabled")
+ACTIVE = Unit("loaded", "active", "disabled")
 MASKED = Unit("masked", "inactive", "masked")
 ABSENT = Unit("not-found", "inactive", "")
+MULTI_USER = "multi-user.target"
 
 SYSTEMD = Process(1, "systemd", frozenset({"/init.scope"}))
 RPCBIND = Process(239, "rpcbind", frozenset({"/system.slice/rpcbind.service"}))
@@ -27,18 +35,53 @@ def held(*owners: Process, protocols: tuple[str, ...] = ("tcp", "udp")) -> froze
     return frozenset(Listener(name, "0.0.0.0", 111, frozenset(owners)) for name in protocols)
 
 
-def found(
-    listeners: object, socket: Unit = OFF, service: Unit = OFF, policy: Rpcbind = Rpcbind.POD
+# As systemd tells it of an NFS server that is enabled, or is not.
+NFS = {
+    "rpcbind.socket": {"nfs-server.service", "rpc-statd.service", "rpcbind.service"},
+    "rpc-statd.service": {"nfs-server.service"},
+    "nfs-server.service": {MULTI_USER, "nfs-mountd.service"},
+    "nfs-mountd.service": {"nfs-server.service"},
+}
+NFS_DISABLED = NFS | {"nfs-server.service": {"nfs-mountd.service"}}
+SERVES = {"nfs-server.service": ON}
+
+
+def pulls(by: Mapping[str, set[str]], *active: str) -> dict[str, Pull]:
+    names = {"rpcbind.socket", "rpcbind.service", *by, *active}
+    return {name: Pull(name in active, frozenset(by.get(name, ()))) for name in names}
+
+
+def enabling(units: Mapping[str, Unit]) -> dict[str, set[str]]:
+    """What wants rpcbind's units because they are enabled."""
+    targets = {"rpcbind.socket": "sockets.target", "rpcbind.service": MULTI_USER}
+    by = {name: {targets[name]} for name, unit in units.items() if unit.file == "enabled"}
+    return {**by, "rpcbind.socket": {"rpcbind.service", *by.get("rpcbind.socket", ())}}
+
+
+def found(  # noqa: PLR0913 - one for each thing that can differ
+    listeners: object,
+    socket: Unit = OFF,
+    service: Unit = OFF,
+    policy: Rpcbind = Rpcbind.POD,
+    *,
+    pulled: Mapping[str, set[str]] | None = None,
+    units: Mapping[str, Unit] | None = None,
+    locking: object = frozenset(),
 ) -> Finding:
     node = Node("node1", "192.0.2.1", "192.0.2.1", policy=Policy(rpcbind=policy))
-    units = {"rpcbind.socket": socket, "rpcbind.service": service}
-    values = {ports.listening.name: listeners, RUNNING.name: units}
+    own = {"rpcbind.socket": socket, "rpcbind.service": service}
+    values: dict[str, object] = {
+        ports.listening.name: listeners,
+        RUNNING.name: dict.fromkeys(USERS, ABSENT) | own | dict(units or {}),
+        PULLED.name: pulls(enabling(own) if pulled is None else pulled),
+        nfs.locking.name: locking,
+    }
     [finding] = judge([rpcbind_port], {"node1": Facts(node, values)})
     return finding
 
 
-def host(listeners: object, socket: Unit = OFF, service: Unit = OFF) -> Finding:
-    return found(listeners, socket, service, Rpcbind.HOST)
+def host(listeners: object, socket: Unit = OFF, service: Unit = OFF, **more: Any) -> Finding:
+    return found(listeners, socket, service, Rpcbind.HOST, **more)
 
 
 def test_free_now_and_at_boot_passes() -> None:
@@ -78,10 +121,17 @@ def test_a_holder_that_cannot_be_seen_is_no_pass() -> None:
 
 
 def test_the_pod_that_serves_is_in_service() -> None:
-    finding = found(held(IN_POD), WAITING)
+    finding = found(held(IN_POD))
     assert finding.status is Status.PASS
     assert finding.saw == "in service: held by a pod's rpcbind, pid 900"
     assert found(held(IN_POD, PYTHON)).status is Status.FAIL
+
+
+def test_a_pod_that_the_hosts_rpcbind_will_forestall_at_the_next_boot_is_a_warning() -> None:
+    finding = found(held(IN_POD), WAITING)
+    assert finding.status is Status.WARN
+    assert finding.saw.endswith("pid 900, but rpcbind.socket will start at boot")
+    assert finding.cure == "systemctl disable --now rpcbind.socket rpcbind.service"
 
 
 def test_the_other_policy_wants_it_held_by_the_host() -> None:
@@ -105,5 +155,86 @@ def test_the_other_policy_fails_with_a_stranger() -> None:
         assert host(held(owner), WAITING).status is Status.FAIL
 
 
+# Disabled, and there again after a reboot.
+
+
+def test_a_disabled_unit_comes_back_where_another_one_wants_it() -> None:
+    finding = found(frozenset(), pulled=NFS)
+    assert (finding.status, finding.cure) == (Status.FAIL, FORBID_IT)
+    assert finding.saw == (
+        "free now, but rpcbind.socket (for nfs-server.service, rpc-statd.service)"
+        " will start at boot"
+    )
+
+
+def test_a_target_wants_a_disabled_unit_too() -> None:
+    finding = found(frozenset(), pulled={"rpcbind.socket": {"sockets.target"}})
+    assert (finding.status, finding.cure) == (Status.FAIL, FORBID_IT)
+
+
+def test_an_enabled_unit_that_others_want_must_be_masked() -> None:
+    finding = found(held(SYSTEMD), ON, ON, pulled=NFS | {"rpcbind.service": {MULTI_USER}})
+    assert (finding.status, finding.cure) == (Status.FAIL, FORBID_IT)
+
+
+@pytest.mark.parametrize("unit", [MASKED, ABSENT])
+def test_what_is_masked_or_absent_nobody_brings_back(unit: Unit) -> None:
+    assert found(frozenset(), unit, unit, pulled=NFS).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    "pulled",
+    [
+        NFS_DISABLED,
+        {"rpcbind.socket": {"rpcbind.service"}},
+        {"rpcbind.socket": {"odd.service"}},
+        {"rpcbind.socket": {"odd.target"}},
+        {"rpcbind.socket": {"a.service"}, "a.service": {"b.service"}, "b.service": {"a.service"}},
+    ],
+)
+def test_what_does_not_start_at_boot_brings_nothing_back(pulled: Mapping[str, set[str]]) -> None:
+    assert found(frozenset(), pulled=pulled).status is Status.PASS
+
+
+def test_the_other_policy_is_content_with_that() -> None:
+    assert host(held(SYSTEMD), ACTIVE, pulled=NFS).status is Status.PASS
+    assert host(held(SYSTEMD), ACTIVE, pulled=NFS_DISABLED).status is Status.FAIL
+
+
+# Needed on the node itself.
+
+
+def test_an_nfs_server_is_named_and_not_just_cut_off() -> None:
+    finding = found(held(SYSTEMD), ON, ON, pulled=NFS, units=SERVES)
+    assert finding.saw == "tcp+udp held by systemd, pid 1; needed by nfs-server.service"
+    look, _, cure = finding.cure.partition(THEN)
+    assert look == "systemctl status nfs-server.service"
+    assert cure == f"systemctl disable --now nfs-server.service && {FORBID_IT}"
+
+
+def test_mounted_nfs_is_named_and_not_just_cut_off() -> None:
+    finding = found(held(SYSTEMD), ON, ON, locking=frozenset({"/home", "/a place"}))
+    assert finding.saw.endswith("; needed by NFS at /a place, NFS at /home")
+    look, _, cure = finding.cure.partition(THEN)
+    assert look == "findmnt --types nfs"
+    assert cure == f"umount '/a place' /home && {FREE_IT}"
+
+
+def test_nis_is_named() -> None:
+    finding = found(frozenset(), WAITING, units={"ypbind.service": ON})
+    assert finding.saw.endswith("; needed by ypbind.service")
+    assert finding.cure.startswith("systemctl status ypbind.service  # look")
+
+
+def test_what_needs_rpcbind_is_no_failure_where_the_port_is_free() -> None:
+    assert found(frozenset(), MASKED, MASKED, units=SERVES).status is Status.PASS
+
+
+def test_the_other_policy_says_how_to_begin() -> None:
+    assert host(frozenset(), MASKED).cure == f"systemctl unmask rpcbind.socket && {HOLD_IT}"
+    assert host(frozenset(), ABSENT, ABSENT).cure == f"install the package rpcbind; {HOLD_IT}"
+
+
 def test_what_is_not_known_is_no_pass() -> None:
     assert found(Unknown("ss: not found")).status is Status.ERROR
+    assert found(held(SYSTEMD), locking=Unknown("grep: /proc")).status is Status.ERROR

@@ -51,6 +51,25 @@ class Block:
         """`/dev/sda`: where devtmpfs puts the node."""
         return f"/dev/{self.name}"
 
+    @property
+    def known_as(self) -> str:
+        """The path that people and mount(8) know it by: a mapping's is `/dev/mapper/LABEL`."""
+        mapping = self.kind in {"lvm", "crypt", "mpath", "dm"}
+        return f"/dev/mapper/{self.label}" if mapping and self.label else self.path
+
+    @property
+    def volume(self) -> tuple[str, str]:
+        """Volume group and name of a logical volume; two empty strings for all else.
+
+        Device-mapper's name joins the two with a hyphen, and doubles the hyphens in them
+        (libdevmapper, dm_build_dm_name).
+        """
+        parts = (
+            re.split(r"(?<!-)-(?!-)", self.label.replace("--", "\0")) if self.kind == "lvm" else []
+        )
+        group, name, *_ = [part.replace("\0", "-") for part in parts] + ["", ""]
+        return group, name
+
 
 @dataclass(frozen=True)
 class Target:
@@ -171,7 +190,7 @@ def _block(record: Record, parents: Mapping[str, str]) -> Block:
         uuid=_one(record, "dm/uuid"),
         parent=_node(parents.get(name, "")),
         holders=tuple(sorted(_node(holder) for holder in record.get("holder", ()))),
-        backing=_decimal(backing) if backing else "",
+        backing=decimal(backing) if backing else "",
         claimed=_one(record, "DM_MULTIPATH_DEVICE_PATH") == "1",
     )
 
@@ -207,7 +226,7 @@ def _node(name: str) -> str:
     return name.replace("!", "/")
 
 
-def _decimal(number: str) -> str:
+def decimal(number: str) -> str:
     """`fd:1e` as stat's %t:%T prints it, `253:30` as the rest of the kernel does."""
     major, _, minor = number.partition(":")
     return f"{int(major, 16)}:{int(minor, 16)}"
@@ -289,7 +308,7 @@ def parse_target(text: str) -> Target:
     word, _, number = text.strip().partition(" ")
     if word not in {"block", "other", "missing"}:
         raise Unknown(f"expected block, other or missing, got {text!r}")
-    return Target(word != "missing", _decimal(number) if word == "block" else None)
+    return Target(word != "missing", decimal(number) if word == "block" else None)
 
 
 def target(path: str) -> Probe[Target]:
@@ -298,8 +317,8 @@ def target(path: str) -> Probe[Target]:
 
     def here() -> Target:
         try:
-            status = Path(path).stat()
-        except (FileNotFoundError, NotADirectoryError):
+            status = os.stat(path)  # noqa: PTH116 - a Path would lose the slash of /dev/sda/
+        except OSError:  # for a shell, whatever cannot be followed is not there
             return Target(exists=False)
         if not stat.S_ISBLK(status.st_mode):
             return Target(exists=True)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from preflight.errors import Unknown
 from preflight.model import Probe
 
 KEYS = ("Id", "LoadState", "ActiveState", "UnitFileState")
+# How a unit starts another: Wants=, Requires=, BindsTo=, Upholds= (systemd.unit(5), "Mapping of
+# unit properties to their inverses"); the second is systemd 219's, the last is new in 249.
+PULLS = ("WantedBy", "RequiredByOverridable", "RequiredBy", "BoundBy", "UpheldBy")
+# What every boot reaches (bootup(7)), even while it is still going on.
+BOOT = frozenset({"sysinit.target", "sockets.target", "basic.target", "multi-user.target"})
 
 
 @dataclass(frozen=True)
@@ -26,21 +31,63 @@ class Unit:
 
     @property
     def starts_at_boot(self) -> bool:
-        """Whether it is enabled; what only another unit pulls in is not seen here."""
+        """Whether it is enabled; who else would start it, `pulled` tells."""
         return self.file in {"enabled", "enabled-runtime", "linked", "linked-runtime"}
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What starts a unit whenever it is started itself: `by`, names of units. `active`: is it now.
+
+    Of targets only `active` is known: what a boot does not reach is not active either.
+    """
+
+    active: bool
+    by: frozenset[str] = frozenset()
+
+
+def pullers(pulls: Mapping[str, Pull], name: str) -> tuple[str, ...]:
+    """Units that start at boot and then start the unit called `name`, each a step away."""
+    return tuple(sorted(by for by in pulls[name].by if _boots(pulls, by, {name})))
+
+
+def _boots(pulls: Mapping[str, Pull], name: str, below: set[str]) -> bool:
+    if name.endswith(".target"):
+        return name in BOOT or (name in pulls and pulls[name].active)
+    above = pulls[name].by - below if name in pulls else frozenset()
+    return any(_boots(pulls, by, below | {name}) for by in above)
 
 
 def parse_units(text: str) -> Mapping[str, Unit]:
     """Blocks of `Key=Value` lines, one a unit, with an empty line between, as systemctl show."""
     units = {}
-    for block in text.strip().split("\n\n"):
-        values = dict(line.split("=", 1) for line in block.splitlines())
+    for values in _blocks(text):
         if set(values) != set(KEYS):
-            raise Unknown(f"systemctl answered {block!r}")
+            raise Unknown(f"systemctl answered {values}")
         units[values["Id"]] = Unit(
             values["LoadState"], values["ActiveState"], values["UnitFileState"]
         )
     return units
+
+
+def parse_pulled(text: str) -> Mapping[str, Pull]:
+    """Blocks likewise, of every unit from those asked for up to the targets that reach them."""
+    pulls = {}
+    for values in _blocks(text):
+        if not {"Id", "ActiveState"} <= set(values) <= {"Id", "ActiveState", *PULLS}:
+            raise Unknown(f"systemctl answered {values}")
+        names = [] if values["Id"].endswith(".target") else [values.get(key, "") for key in PULLS]
+        by = frozenset(" ".join(names).split())
+        pulls[values["Id"]] = Pull(values["ActiveState"] == "active", by)
+    return pulls
+
+
+def _blocks(text: str) -> Iterator[dict[str, str]]:
+    for block in filter(None, text.strip().split("\n\n")):
+        lines = [line for line in block.split("\n") if line]
+        if any("=" not in line for line in lines):
+            raise Unknown(f"systemctl answered {block!r}")
+        yield dict(line.split("=", 1) for line in lines)
 
 
 def units(*names: str) -> Probe[Mapping[str, Unit]]:
@@ -55,3 +102,29 @@ def units(*names: str) -> Probe[Mapping[str, Unit]]:
         f"systemctl show -p {','.join(KEYS)} -- {listed}",
         parse_units,
     )
+
+
+def pulled(*names: str) -> Probe[Mapping[str, Pull]]:
+    """Who would start the units called `names`, though they may be disabled; see `pullers`.
+
+    Asked from unit to unit upwards; systemd knows the inverse of a dependency as long as both units
+    are loaded, which all are that belong to the boot.
+    """
+    listed = " ".join(names)
+    command = f"""\
+todo='{listed}' seen=' '
+while [ -n "$todo" ]; do
+  told=$(systemctl show -p Id,ActiveState,{",".join(PULLS)} -- $todo) || exit
+  printf '%s\\n\\n' "$told"
+  seen="$seen$(echo $todo) "
+  todo=$(printf '%s\\n' "$told" | awk -v seen="$seen" -v RS= -F '\\n' '
+  !/(^|\\n)Id=[^\\n]*\\.target(\\n|$)/ {{
+    for (at = 1; at <= NF; at++) {{
+      if ($at !~ /^[A-Za-z]*By[A-Za-z]*=/) continue
+      sub(/^[^=]*=/, "", $at); count = split($at, names, " ")
+      for (each = 1; each <= count; each++)
+        if (!index(seen, " " names[each] " ")) {{ print names[each]; seen = seen names[each] " " }}
+    }}
+  }}')
+done"""
+    return Probe(f"services.pulled({listed})", command, parse_pulled)

@@ -1,0 +1,1 @@
+"""States of a disk that device-clean tells apart."""

@@ -1,0 +1,1 @@
+"""Uses of a disk that device-idle tells apart."""
