@@ -114,7 +114,8 @@ class Node:
 
     `address` is where SSH connects, `storage` the IP address that Gluster uses (None only for a
     client whose address is a name). `policy` is the inventory's own, the same object on every
-    node: a check sees a node, never the inventory. `tags` are as a Device's.
+    node: a check sees a node, never the inventory. `tags` are as a Device's. `peers` are the IP
+    addresses from which the inventory's other nodes come to `storage`, as far as it tells.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Node:
     devices: tuple[Device, ...] = ()
     policy: Policy = Policy()
     tags: tuple[tuple[str, str], ...] = ()
+    peers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,18 @@ def find(
 
 def from_inventory(path: Path | None, limit: Sequence[str]) -> Targets:
     """The inventory's nodes, or those that `limit` names; raises UsageError or InventoryError."""
-    return Targets(select_nodes(inventory_of(path).nodes, limit), whole=not limit)
+    nodes = acquainted(inventory_of(path).nodes)
+    return Targets(select_nodes(nodes, limit), whole=not limit)
+
+
+def acquainted(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """The same nodes, each with the others' addresses: whose connections it must let in."""
+    return tuple(
+        replace(
+            node, peers=tuple(other.storage for other in nodes if other != node and other.storage)
+        )
+        for node in nodes
+    )
 
 
 def inventory_of(path: Path | None) -> Inventory:
@@ -88,7 +99,9 @@ def this_machine(path: Path | None, devices: Sequence[str], storage: str | None)
         )
     else:
         own = network.own_addresses() or frozenset()
-        node = inventory.local_node(inventory.load(source), socket.gethostname(), own)
+        whole = inventory.load(source)
+        whole = replace(whole, nodes=acquainted(whole.nodes))
+        node = inventory.local_node(whole, socket.gethostname(), own)
     return Targets((replace(node, become=os.geteuid() != 0),), whole=False)
 
 

@@ -171,7 +171,10 @@ def huge_packet(_site: Site, _sshd: Sshd) -> Iterator[Bad]:
 # --- trust ------------------------------------------------------------------------------------
 
 
-@case("unknown host key", "^host key is unknown: ssh-ed25519 SHA256:.* ssh-keyscan (-H )?-t ed25519 -p ")
+@case(
+    "unknown host key",
+    "^host key is unknown: ssh-ed25519 SHA256:.* ssh-keyscan (-H )?-t ed25519 -p ",
+)
 def unknown_key(_site: Site, sshd: Sshd) -> Iterator[Bad]:
     yield Bad(sshd.port, known=False)
 

@@ -17,7 +17,16 @@ from preflight.model import Check, FleetCheck
 from preflight.select import select_checks
 
 ROOT = Path(__file__).parent.parent
-IDS = {"device-usable", "kernel-modules", "mount-glusterfs", "node-count", "rpcbind-port"}
+IDS = {
+    "device-clean",
+    "device-idle",
+    "device-usable",
+    "firewall-ports",
+    "kernel-modules",
+    "mount-glusterfs",
+    "node-count",
+    "rpcbind-port",
+}
 SECTIONS = ("Checks:", "Why:", "By hand:", "Source:")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from preflight.model import Probe
@@ -34,6 +35,16 @@ def parse_addresses(text: str) -> frozenset[Address]:
         ip = ipaddress.ip_address(host)
         found.add(Address(interface, str(ip), int(length or ip.max_prefixlen)))
     return frozenset(found)
+
+
+def carrier(found: Iterable[Address], ip: str) -> Address | None:
+    """The entry of the address `ip`, whatever its spelling; None where no interface has it."""
+    wanted = str(ipaddress.ip_address(ip))
+    return next((each for each in sorted(found, key=_by_interface) if each.ip == wanted), None)
+
+
+def _by_interface(address: Address) -> str:
+    return address.interface
 
 
 def own_addresses() -> frozenset[str] | None:
