@@ -18,11 +18,10 @@ def find(name: str, args: list[str]) -> Probe[object]:
 
     Raises LookupError where there is no such probe, or where arguments and kind do not match.
     """
-    module, _, attribute = name.partition(".")
     known = dict(probes())
     if name not in known:
         raise LookupError(f"there is no probe {name}; there are: {' '.join(sorted(known))}")
-    found: object = getattr(importlib.import_module(f"{facts.__name__}.{module}"), attribute)
+    found = known[name]
     if isinstance(found, Probe):
         if args:
             raise LookupError(f"{name} takes no argument")
@@ -33,17 +32,24 @@ def find(name: str, args: list[str]) -> Probe[object]:
 
 
 def probes() -> Iterator[tuple[str, object]]:
-    """Every probe and every factory of probes in `preflight.facts`, with its name."""
-    for info in pkgutil.iter_modules(facts.__path__):
-        module = importlib.import_module(f"{facts.__name__}.{info.name}")
+    """Every probe and every factory of probes in `preflight.facts`, with its name.
+
+    A package's face comes before the modules behind it, and gives the name.
+    """
+    seen: list[object] = []
+    for info in pkgutil.walk_packages(facts.__path__, f"{facts.__name__}."):
+        module, name = importlib.import_module(info.name), info.name.rpartition(".")[2]
         for attribute, value in vars(module).items():
-            if isinstance(value, Probe) or _is_factory(value, module):
-                yield f"{info.name}.{attribute}", value
+            # A probe that another module's factory has made has that one's name.
+            made = isinstance(value, Probe) and value.name.startswith(f"{name}.")
+            if (made or _is_factory(value, module)) and not any(value is other for other in seen):
+                seen.append(value)
+                yield f"{name}.{attribute}", value
 
 
 def _is_factory(value: object, module: ModuleType) -> bool:
     """Whether `value` is a public function of `module` that says it returns a probe."""
-    if not inspect.isfunction(value) or value.__module__ != module.__name__:
+    if not inspect.isfunction(value) or not value.__module__.startswith(module.__name__):
         return False
     public = not value.__name__.startswith("_")
     return public and str(inspect.signature(value).return_annotation).startswith("Probe[")

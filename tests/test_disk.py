@@ -19,9 +19,15 @@ import pytest
 from preflight.errors import Unknown
 from preflight.facts import disk
 from preflight.facts.disk import parse_content, parse_signatures
-from preflight.facts.lvm import SECTOR, Area, PhysicalVolume, read_physical_volume
-from preflight.facts.magic import EXT_BACKUPS, EXT_PRIMARY, Signature, read_ext_backup, read_young
-from preflight.facts.partitions import Partition, Window, read_gpts, read_mbr
+from preflight.facts.disk.lvm import SECTOR, Area, PhysicalVolume, read_physical_volume
+from preflight.facts.disk.magic import (
+    EXT_BACKUPS,
+    EXT_PRIMARY,
+    Signature,
+    read_ext_backup,
+    read_young,
+)
+from preflight.facts.disk.partitions import Partition, Window, read_gpts, read_mbr
 
 CAPTURES = Path(__file__).parent / "captures" / "disk.content"
 

@@ -15,10 +15,11 @@ import pytest
 
 from preflight import targets
 from preflight.errors import Unknown
-from preflight.facts import firewall, firewalld, iptables, network, nftables, ufw
-from preflight.facts.netfilter import Packet, Span, Table, without
+from preflight.facts import firewall, network
+from preflight.facts.firewall import firewalld, iptables, nftables, ufw
+from preflight.facts.firewall.netfilter import Packet, Span, Table, without
+from preflight.facts.firewall.passage import Outcome, walk
 from preflight.facts.network import Address
-from preflight.facts.passage import Outcome, walk
 from preflight.model import Node, Probe
 
 PEER = ipaddress.ip_address("10.78.0.11")

@@ -9,15 +9,17 @@ from typing import TypeVar
 import pytest
 
 from checks import firewall_ports as module
-from checks.firewall_ports import UNITS, firewall_ports
+from checks.firewall_ports import firewall_ports
 from preflight.errors import Unknown
-from preflight.facts import firewall, firewalld, iptables, network, ufw
-from preflight.facts.firewalld import Firewalld
-from preflight.facts.firewalld_files import Bindings
-from preflight.facts.netfilter import Interface, Table
+from preflight.facts import firewall, network
+from preflight.facts.firewall import firewalld, iptables, ufw
+from preflight.facts.firewall.firewalld import Firewalld
+from preflight.facts.firewall.firewalld_files import Bindings
+from preflight.facts.firewall.netfilter import Interface, Table
+from preflight.facts.firewall.site import UNITS
+from preflight.facts.firewall.ufw import Ufw
 from preflight.facts.network import Address
 from preflight.facts.services import Unit
-from preflight.facts.ufw import Ufw
 from preflight.judge import judge
 from preflight.model import Facts, Finding, Node, Policy, PortRange, Probe, Status
 

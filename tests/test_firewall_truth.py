@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import pytest
 
 from preflight.facts import firewall
-from preflight.facts.netfilter import Packet, Span, Table
-from preflight.facts.passage import Question, answers, walk
+from preflight.facts.firewall.netfilter import Packet, Span, Table
+from preflight.facts.firewall.passage import Question, answers, walk
 from preflight.model import PortRange
 from tests import netns
 from tests.netns import INTERFACE, NODE, PEERS, PORTS, Hosts

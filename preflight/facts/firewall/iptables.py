@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from preflight.errors import Unknown
-from preflight.facts.netfilter import (
+from preflight.facts.firewall.netfilter import (
     UNKNOWN,
     Act,
     AnyOf,

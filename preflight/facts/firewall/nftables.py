@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from preflight.errors import Unknown
-from preflight.facts.netfilter import (
+from preflight.facts.firewall.netfilter import (
     EVERY,
     HOOKS,
     UNKNOWN,
@@ -30,7 +30,7 @@ from preflight.facts.netfilter import (
     sharpened,
     tidy,
 )
-from preflight.facts.nft_fields import bare, field, flags, header, listed, one_of
+from preflight.facts.firewall.nft_fields import bare, field, flags, header, listed, one_of
 from preflight.model import PortRange
 
 VERSIONS = {"ip": 4, "ip6": 6, "inet": None, "netdev": None}

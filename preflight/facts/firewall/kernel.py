@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from preflight.errors import Unknown
-from preflight.facts import iptables, nftables
-from preflight.facts.netfilter import Table
+from preflight.facts.firewall import iptables, nftables
+from preflight.facts.firewall.netfilter import Table
 from preflight.model import Probe
 
 PROGRAMS = {4: "iptables", 6: "ip6tables"}

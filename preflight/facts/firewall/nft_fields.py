@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from preflight.facts.netfilter import (
+from preflight.facts.firewall.netfilter import (
     EVERY,
     UNKNOWN,
     Condition,

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from preflight.facts.partitions import Window, printable
+from preflight.facts.disk.partitions import Window, printable
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from preflight.errors import Unknown
-from preflight.facts import iptables
-from preflight.facts.netfilter import Table
-from preflight.facts.passage import Cause
+from preflight.facts.firewall import iptables
+from preflight.facts.firewall.netfilter import Table
+from preflight.facts.firewall.passage import Cause
 from preflight.model import Probe
 
 NAME = "ufw"

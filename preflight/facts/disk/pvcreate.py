@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from preflight.facts.disk import Content
-from preflight.facts.magic import Signature
-from preflight.facts.remains import LVM, TABLES
+from preflight.facts.disk.magic import Signature
+from preflight.facts.disk.probes import Content
+from preflight.facts.disk.remains import LVM, TABLES
 
 # lib/filters/filter-md.c and filter-signature.c; libblkid's names of what they find.
 _FILTERED = {

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from preflight.facts.block import Block
-from preflight.facts.disk import Content
-from preflight.facts.magic import Signature
+from preflight.facts.disk.magic import Signature
+from preflight.facts.disk.probes import Content
 
 DIGITS = 12
 LETTERS = "abcdef"

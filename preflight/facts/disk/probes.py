@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from preflight.errors import Unknown
-from preflight.facts.lvm import SECTOR, Area, PhysicalVolume, read_physical_volume
-from preflight.facts.magic import EXT_BACKUPS, EXT_SIZE, Signature, read_ext_backup, read_young
-from preflight.facts.partitions import Gpt, Mbr, Window, occupied, read_gpts, read_mbr
+from preflight.facts.disk.lvm import SECTOR, Area, PhysicalVolume, read_physical_volume
+from preflight.facts.disk.magic import EXT_BACKUPS, EXT_SIZE, Signature, read_ext_backup, read_young
+from preflight.facts.disk.partitions import Gpt, Mbr, Window, occupied, read_gpts, read_mbr
 from preflight.model import Probe
 
 HEAD = 4 << 20  # bytes at the beginning, and

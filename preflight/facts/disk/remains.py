@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 
 from preflight.errors import Unknown
-from preflight.facts.disk import Content
-from preflight.facts.lvm import SECTOR, VolumeGroup
-from preflight.facts.magic import Signature
-from preflight.facts.partitions import Gpt
+from preflight.facts.disk.lvm import SECTOR, VolumeGroup
+from preflight.facts.disk.magic import Signature
+from preflight.facts.disk.partitions import Gpt
+from preflight.facts.disk.probes import Content
 
 TABLES = frozenset({"gpt", "PMBR", "dos"})
 """What libblkid calls the tables that are read here byte by byte; any other is a signature."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, XMLParser, fromstring
 
 from preflight.errors import Unknown
-from preflight.facts.firewalld_files import NAME, Bindings, Files
-from preflight.facts.netfilter import Table, tidy
-from preflight.facts.passage import Cause
+from preflight.facts.firewall.firewalld_files import NAME, Bindings, Files
+from preflight.facts.firewall.netfilter import Table, tidy
+from preflight.facts.firewall.passage import Cause
 from preflight.model import Probe
 
 PANIC = "table inet firewalld_policy_drop"  # what `firewall-cmd --panic-on` makes

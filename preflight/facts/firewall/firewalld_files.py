@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
 from preflight.errors import Unknown
-from preflight.facts import iptables
-from preflight.facts.netfilter import (
+from preflight.facts.firewall import iptables
+from preflight.facts.firewall.netfilter import (
     EVERY,
     UNKNOWN,
     Act,

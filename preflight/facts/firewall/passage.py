@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from preflight.facts.netfilter import (
+from preflight.facts.firewall.netfilter import (
     HOOKS,
     Act,
     AnyOf,
