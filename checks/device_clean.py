@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from preflight.facts import block, disk, heketi, usage
 from preflight.facts.block import Block, by_number, stack
-from preflight.facts.lvm import VolumeGroup
-from preflight.facts.magic import Signature
-from preflight.facts.pvcreate import refusal
-from preflight.facts.remains import Remains, describe, remains
-from preflight.facts.token import token
+from preflight.facts.disk.lvm import VolumeGroup
+from preflight.facts.disk.magic import Signature
+from preflight.facts.disk.pvcreate import refusal
+from preflight.facts.disk.remains import Remains, describe, remains
+from preflight.facts.disk.token import token
 from preflight.plugin import (
     Device,
     Facts,
@@ -21,9 +21,11 @@ from preflight.plugin import (
     look_first,
     ok,
     skip,
+    warn,
 )
 
 WANT = "no signature"
+BLANK = "zeros in the first 4 MiB and the last: what nothing marks could be data all the same"
 # Beyond the first backup superblock of an ext4, the last place where anything is looked for.
 HEAD_MIB = 129
 NAMELESS = "no token, for nothing tells the disk from others: no serial, WWN or ID_PATH"
@@ -100,6 +102,8 @@ def judge_disk(facts: Facts, device: Device, layers: Sequence[Block]) -> Finding
         return fail(path, saw, "no partitions", says=says, cure=f"blockdev --rereadpt {path}")
     if kind is Remains.EMPTY_TABLE:
         return fail(path, saw, WANT, says=says, cure=f"wipefs --all {path}")
+    if kind is Remains.NOTHING and not content.blank:
+        return warn(path, saw, BLANK, cure=blanked(path, subject.size))
     return ok(path, f"{saw}, which heketi takes" if kind is Remains.ORPHAN else saw, WANT)
 
 
@@ -138,6 +142,14 @@ def careful(
     wipe = f"wipefs --all {' '.join([*parts, path])}"
     erase = " && ".join([*arrays, wipe, *zeros(path, signatures, content)])
     return look_first(f"lsblk --fs {path}", erase)
+
+
+def blanked(path: str, size: int) -> str:
+    """Zeros where this check looks for what nothing marks, after a look at what is there."""
+    head = f"dd if=/dev/zero of={path} bs=1M count={disk.HEAD >> 20} conv=fsync"
+    count = disk.TAIL // 512
+    tail = f"dd if=/dev/zero of={path} bs=512 seek={size // 512 - count} count={count} conv=fsync"
+    return look_first(f"head -c 4M {path} | od -A x -t x1z | head", f"{head} && {tail}")
 
 
 def zeros(path: str, signatures: Sequence[Signature], content: disk.Content) -> Iterator[str]:

@@ -14,10 +14,10 @@ from preflight.errors import Unknown
 from preflight.facts import block, disk, usage
 from preflight.facts.block import GIB, Block, Target
 from preflight.facts.disk import Content
-from preflight.facts.lvm import Volume, VolumeGroup
-from preflight.facts.magic import Signature
-from preflight.facts.partitions import Mbr, Partition
-from preflight.facts.remains import Remains, remains
+from preflight.facts.disk.lvm import Volume, VolumeGroup
+from preflight.facts.disk.magic import Signature
+from preflight.facts.disk.partitions import Mbr, Partition
+from preflight.facts.disk.remains import Remains, remains
 from preflight.facts.usage import Mount
 from preflight.judge import judge
 from preflight.model import Device, Facts, Finding, Node, Status
@@ -85,11 +85,10 @@ def owned(group: str) -> str:
 
 PASSING = {
     "blank": "blank",
-    "noise": "no signature, though not blank",
-    "wiped-filesystem": "no signature, though not blank",
     "orphan": "LVM physical volume without a volume group, which heketi takes",
     "orphan-of-few-words": "LVM physical volume without a volume group, which heketi takes",
 }
+UNMARKED = ("noise", "wiped-filesystem")
 EMPTY = {
     "empty-gpt": ("gpt (empty table)", PARTITIONED),
     "empty-msdos": ("dos (empty table)", wipe("dos", 510)),
@@ -150,7 +149,7 @@ DATA = {
 
 def test_every_recorded_disk_is_judged_here() -> None:
     cases = {path.stem for path in (CAPTURES / "disk.content").glob("debian-12-*.out")}
-    judged_here = {*PASSING, *EMPTY, *FOREIGN, *DATA}
+    judged_here = {*PASSING, *UNMARKED, *EMPTY, *FOREIGN, *DATA}
     assert {f"debian-12-{case}" for case in judged_here} == cases - {"debian-12-unreadable"}
 
 
@@ -159,6 +158,17 @@ def test_what_heketi_takes_and_may_take_passes(case: str) -> None:
     finding = find(values(case))
     assert (finding.status, finding.saw) == (Status.PASS, PASSING[case])
     assert (finding.says, finding.cure, finding.token) == ("", "", None)
+
+
+@pytest.mark.parametrize("case", UNMARKED)
+def test_what_nothing_marks_is_a_warning(case: str) -> None:
+    finding = find(values(case))
+    assert (finding.status, finding.saw) == (Status.WARN, "no signature, though not blank")
+    assert (finding.says, finding.token) == ("", None)
+    look, _, act = finding.cure.partition(THEN)
+    assert look == "head -c 4M /dev/sda | od -A x -t x1z | head"
+    last = DISK.size // 512 - 2048
+    assert act.endswith(f"of=/dev/sda bs=512 seek={last} count=2048 conv=fsync")
 
 
 @pytest.mark.parametrize("case", EMPTY)

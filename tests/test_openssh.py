@@ -260,7 +260,11 @@ def ask_ssh(home: Path, etc: Path, host: str, given: SshOptions) -> dict[str, li
     }.items():
         options += [flag, str(value)] if value is not None else []
     real = login_home() / ".ssh"
-    script = 'mount --bind "$1" "$2" && mount --bind "$3" /etc/ssh && shift 3 && exec ssh -G "$@"'
+    # Over a home of its own, since the real one may have no .ssh to mount over.
+    script = (
+        'mount -t tmpfs none "${2%/*}" && mkdir "$2" && mount --bind "$1" "$2"'
+        ' && mount --bind "$3" /etc/ssh && shift 3 && exec ssh -G "$@"'
+    )
     words = ["sh", str(home / ".ssh"), str(real), str(etc), *options, host]
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", script, *words],

@@ -119,7 +119,8 @@ def test_scenario(bench: Bench, name: str) -> None:
     if scenario.status is not Status.PASS:
         bench.play(typed(finding) if scenario.cure is None else scenario.cure)
         after = bench.look(check)
-        assert {finding.status for finding in after} == {Status.PASS}
+        # Remains that nothing marks any more are a warning.
+        assert {finding.status for finding in after} <= {Status.PASS, Status.WARN}
         assert_lvm_agrees(bench, after[0])
 
 
