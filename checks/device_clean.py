@@ -21,11 +21,9 @@ from preflight.plugin import (
     look_first,
     ok,
     skip,
-    warn,
 )
 
 WANT = "no signature"
-BLANK = "zeros in the first 4 MiB and the last: what nothing marks could be data all the same"
 # Beyond the first backup superblock of an ext4, the last place where anything is looked for.
 HEAD_MIB = 129
 NAMELESS = "no token, for nothing tells the disk from others: no serial, WWN or ID_PATH"
@@ -44,7 +42,9 @@ def device_clean(facts: Facts, device: Device) -> Iterator[Finding]:
     knows, LVM's label and metadata, and what a lost table or superblock leaves behind (ext4's
     backup superblock, whatever begins at sectors 63 and 2048). A physical volume without a volume
     group is as good as blank. A disk that serves, a group of heketi's with mounted bricks, is
-    `in service` and passes.
+    `in service` and passes. What nothing marks (a raw database, an encrypted disk with its header
+    elsewhere, btrfs or XFS of which the first superblock is gone) cannot be told from the remains
+    that `wipefs` leaves: both pass, and the finding says `not blank`.
 
     Why: heketi answers every question of LVM's with no. Even an empty partition table ends in
     `Cannot use /dev/sdb: device is partitioned` (CentOS 7: `Device /dev/sdb excluded by a
@@ -102,8 +102,6 @@ def judge_disk(facts: Facts, device: Device, layers: Sequence[Block]) -> Finding
         return fail(path, saw, "no partitions", says=says, cure=f"blockdev --rereadpt {path}")
     if kind is Remains.EMPTY_TABLE:
         return fail(path, saw, WANT, says=says, cure=f"wipefs --all {path}")
-    if kind is Remains.NOTHING and not content.blank:
-        return warn(path, saw, BLANK, cure=blanked(path, subject.size))
     return ok(path, f"{saw}, which heketi takes" if kind is Remains.ORPHAN else saw, WANT)
 
 
@@ -142,14 +140,6 @@ def careful(
     wipe = f"wipefs --all {' '.join([*parts, path])}"
     erase = " && ".join([*arrays, wipe, *zeros(path, signatures, content)])
     return look_first(f"lsblk --fs {path}", erase)
-
-
-def blanked(path: str, size: int) -> str:
-    """Zeros where this check looks for what nothing marks, after a look at what is there."""
-    head = f"dd if=/dev/zero of={path} bs=1M count={disk.HEAD >> 20} conv=fsync"
-    count = disk.TAIL // 512
-    tail = f"dd if=/dev/zero of={path} bs=512 seek={size // 512 - count} count={count} conv=fsync"
-    return look_first(f"head -c 4M {path} | od -A x -t x1z | head", f"{head} && {tail}")
 
 
 def zeros(path: str, signatures: Sequence[Signature], content: disk.Content) -> Iterator[str]:

@@ -119,8 +119,7 @@ def test_scenario(bench: Bench, name: str) -> None:
     if scenario.status is not Status.PASS:
         bench.play(typed(finding) if scenario.cure is None else scenario.cure)
         after = bench.look(check)
-        # Remains that nothing marks any more are a warning.
-        assert {finding.status for finding in after} <= {Status.PASS, Status.WARN}
+        assert {finding.status for finding in after} == {Status.PASS}
         assert_lvm_agrees(bench, after[0])
 
 

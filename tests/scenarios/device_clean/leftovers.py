@@ -59,9 +59,9 @@ dd if=/dev/zero of={DISK} bs=1K seek=1 count=1 conv=notrunc status=none""",
     token=True,
 )
 
-# `wipefs --all` takes nothing but two bytes of the superblock.
+# `wipefs --all` takes nothing but two bytes of the superblock, and whoever ran it meant it.
 wiped_filesystem = Scenario(
     broken=f"mkfs.ext4 -q {DISK}; wipefs --quiet --all {DISK}",
-    status=Status.WARN,
+    status=Status.PASS,
     saw="no signature, though not blank",
 )
