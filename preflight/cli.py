@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
@@ -71,7 +72,8 @@ Parallel = Annotated[
     int, typer.Option(metavar="N", min=1, max=1000, help="Nodes asked side by side.")
 ]
 Timeout = Annotated[
-    float, typer.Option(metavar="SECONDS", min=1, help="The most that one node may take.")
+    float,
+    typer.Option(metavar="SECONDS", min=1, max=86400, help="The most that one node may take."),
 ]
 AcceptNew = Annotated[
     bool,
@@ -84,7 +86,11 @@ Output = Annotated[Format, typer.Option("-o", "--output", help="How to report.")
 
 
 def main() -> None:
-    """Run the command line; exit 2 with one clear message for whatever a user got wrong."""
+    """Run the command line; exit 2 with one clear message for whatever a user got wrong.
+
+    A mistake of gkprep's own is 3, could not find out: 1 would say that a node is blocked.
+    """
+    open_streams()
     try:
         app(prog_name="gkprep")
     except InventoryError as exc:
@@ -94,6 +100,20 @@ def main() -> None:
     except GkprepError as exc:
         typer.echo(f"gkprep: {exc}", err=True)
         sys.exit(2)
+    except Exception as exc:
+        if os.environ.get("GKPREP_DEBUG"):
+            raise
+        told = f"{type(exc).__name__}: {exc}"
+        typer.echo(f"gkprep: internal error: {told} (GKPREP_DEBUG=1 shows where)", err=True)
+        sys.exit(3)
+
+
+def open_streams() -> None:
+    """Give what was closed by `>&-` and its like a place to go: Python has None for it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115 - it stays
+            setattr(sys, name, stream)
 
 
 def show_version(wanted: bool) -> None:
@@ -150,7 +170,8 @@ def check(  # noqa: PLR0913 - one parameter an option
         ask_passphrase=prompt.asker(),
     )
     connect = transport.connector(where.nodes, options, local=local)
-    with Progress([node.name for node in where.nodes], sys.stderr) as progress:
+    names = [node.name for node in where.nodes]
+    with closing(connect), Progress(names, sys.stderr) as progress:
         known = survey.survey(
             where.nodes,
             select.judgeable(checks, whole=where.whole),
@@ -170,7 +191,7 @@ def check(  # noqa: PLR0913 - one parameter an option
         fixes=registry.fixes(),
         strict=strict,
     )
-    write(render(run, output))
+    write(render(run, output), unwritten=3)
     raise typer.Exit(report.exit_code(run.verdict))
 
 
@@ -242,13 +263,25 @@ def render(run: Run, output: Format) -> str:
     return text.render(run, Style.of(sys.stdout))
 
 
-def write(text: str) -> None:
-    """Print `text`; a reader that went away (`| head`) changes no exit code."""
+def write(text: str, unwritten: int = 2) -> None:
+    """Print `text`; a reader that went away (`| head`) changes no exit code.
+
+    Exits with `unwritten` where it could not be written: who reads a report must have it whole.
+    """
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
+    except OSError as exc:
+        drop_output()
+        typer.echo(f"gkprep: the output could not be written: {exc.strerror}", err=True)
+        raise typer.Exit(unwritten) from exc
+
+
+def drop_output() -> None:
+    """Let Python flush what is left into nothing at its end, instead of complaining again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def version() -> str:

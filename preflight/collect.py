@@ -50,6 +50,8 @@ def collect(node: Node, probes: Iterable[Probe[object]], shell: Shell, limits: L
             output = shell.run(script(remote, mark, limits), limits)
         except TransportError as exc:
             lost = str(exc)
+        except Exception as exc:  # noqa: BLE001 - whatever befell this node, the others go on
+            lost = f"{type(exc).__name__}: {getattr(exc, 'strerror', None) or exc}"
         else:
             values.update(read_reply(remote, mark, output, limits))
             lost = _lost(remote, values, output)
@@ -68,8 +70,13 @@ def collect_fleet(
     done: queue.SimpleQueue[tuple[str, Facts | BaseException]] = queue.SimpleQueue()
     for item in asks.items():
         todo.put(item)
-    for _ in range(min(parallel, len(asks))):
-        threading.Thread(target=_work, args=(todo, done), daemon=True).start()
+    for number in range(min(parallel, len(asks))):
+        try:
+            threading.Thread(target=_work, args=(todo, done), daemon=True).start()
+        except RuntimeError:  # no more threads to be had: those that run do it all
+            if number == 0:
+                raise
+            break
     results: dict[str, Facts] = {}
     while len(results) < len(asks):
         name, outcome = done.get()

@@ -27,7 +27,7 @@ def render(inventory: Inventory) -> str:
         for flag, value in (("file", inventory.file), ("block", inventory.block))
         if value is not None
     }
-    return json.dumps({"clusters": [cluster]}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"clusters": [cluster]}, indent=2) + "\n"
 
 
 def _member(node: Node) -> dict[str, object]:

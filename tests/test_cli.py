@@ -128,3 +128,55 @@ def test_this_machine_gets_a_verdict_without_an_inventory(gkprep: str, tmp_path:
     report = json.loads(done.stdout)
     assert {"ready": 0, "blocked": 1, "unknown": 3}[report["verdict"]] == done.returncode
     assert len(report["nodes"]) == 1
+
+
+# --- where nobody listens, and where nothing is as it should be --------------------------------
+
+
+def shell(gkprep: str, line: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of shell in which $g is the command."""
+    environment = {**os.environ, "g": gkprep, **env}
+    return subprocess.run(
+        ["sh", "-c", line], capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("$g list >/dev/full", 2),
+        ("$g check --local --device /dev/none --only mount-glusterfs -o junit >/dev/full", 3),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_no_report(gkprep: str, line: str, code: int) -> None:
+    done = shell(gkprep, line)
+    assert done.returncode == code
+    assert done.stderr == "gkprep: the output could not be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_no_verdict(gkprep: str, closed: str) -> None:
+    line = "$g check --local --device /dev/none --only device-usable"
+    done = shell(gkprep, f"{line} {closed}")
+    assert done.returncode == shell(gkprep, line).returncode == 1
+    assert done.stderr == ""
+
+
+def test_a_mistake_of_its_own_does_not_say_that_a_node_is_blocked() -> None:
+    program = (
+        "import preflight.cli as cli\n"
+        "def broken(**_): raise ZeroDivisionError('oops')\n"
+        "cli.app = broken\ncli.main()\n"
+    )
+    run_it = [sys.executable, "-c", program]
+    done = subprocess.run(run_it, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    told = "gkprep: internal error: ZeroDivisionError: oops (GKPREP_DEBUG=1 shows where)\n"
+    assert done.stderr == told
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "1e10", "0"])
+def test_a_limit_is_a_number_of_seconds(gkprep: str, seconds: str) -> None:
+    done = run(gkprep, "check", "--local", "--timeout", seconds)
+    assert done.returncode == 2
+    assert "--timeout" in done.stderr

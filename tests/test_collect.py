@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 import subprocess
@@ -222,6 +224,17 @@ def test_why_a_node_was_lost_is_the_reason_of_each_of_its_probes() -> None:
     assert why(collect(NODE, [FIRST], halfway, LIMITS), FIRST) == "the connection was dropped"
 
 
+def test_whatever_befalls_one_node_is_told_of_that_node() -> None:
+    @dataclass
+    class Broken:
+        local: bool = False
+
+        def run(self, script: str, limits: Limits) -> Output:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), script[:0], limits.node)
+
+    assert collect(NODE, [FIRST], Broken(), LIMITS).lost == "OSError: Too many open files"
+
+
 def test_what_nobody_needs_is_not_known() -> None:
     facts = collect(NODE, [FIRST], Here(["sh", "-s"]), LIMITS)
     assert why(facts, LAST) == "last was not asked: no check declares that it needs it"
@@ -303,6 +316,21 @@ def test_no_more_than_parallel_at_a_time() -> None:
     asks = {str(number): partial(ask, str(number)) for number in range(20)}
     collect_fleet(asks, parallel=3, on_done=lambda _: None)
     assert most == 3
+
+
+def test_fewer_threads_than_wanted_do_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = threading.Thread.start, 0
+
+    def only_one(thread: threading.Thread) -> None:
+        nonlocal started
+        started += 1
+        if started > 1:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", only_one)
+    asks = {name: partial(Facts, Node(name, name, name), {}) for name in ("a", "b", "c")}
+    assert list(collect_fleet(asks, parallel=3, on_done=lambda _: None)) == ["a", "b", "c"]
 
 
 def test_a_bug_in_gkprep_is_not_kept_from_the_caller() -> None:

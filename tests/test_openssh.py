@@ -649,3 +649,29 @@ def test_recording_side_by_side_loses_no_line(keys: dict[str, KeyPair], tmp_path
 def test_recording_where_nothing_can_be_written(keys: dict[str, KeyPair], tmp_path: Path) -> None:
     with pytest.raises(TransportError, match=r"could not be recorded in .*: Is a directory"):
         known_hosts.record(tmp_path, "node", public(keys["host"]), hashed=False)
+
+
+# --- files that are no files ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("setting", ["HostName", "User"])
+def test_a_value_that_is_only_a_comment_is_none(tmp_path: Path, setting: str) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/config").write_text(f"Host *\n  {setting} # nothing\n")
+    config = Config(tmp_path, tmp_path / "etc")
+    with pytest.raises(TransportError, match=f"config:2: {setting.lower()} lacks a value"):
+        config.lookup("node", SshOptions())
+
+
+def test_a_nul_is_refused_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/config").write_bytes(b"Host *\n  IdentityFile /a\0b\n")
+    with pytest.raises(UsageError, match="config:2: there is a NUL character"):
+        Config(tmp_path, tmp_path / "etc")
+
+
+def test_known_hosts_that_never_end_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "known_hosts")
+    with pytest.raises(TransportError, match="known_hosts: is not a regular file"):
+        KnownHosts.read(tmp_path / "known_hosts")
+    assert not list(KnownHosts.read(Path(os.devnull)).about("node"))

@@ -8,6 +8,7 @@ import pickle
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -447,6 +448,29 @@ def test_proxy_command(site: Site, sshd: Sshd) -> None:
     assert run(home, where, "echo x").out == b"x\n"
 
 
+def test_a_proxy_command_ends_with_an_interrupt(site: Site, gkprep: str, tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    home = site.home("", f"ProxyCommand sh -c 'echo $$ >{noted}; exec sleep 60'\n")
+    inventory = tmp_path / "inventory.yaml"
+    inventory.write_text("nodes: [{name: a, address: it, storage: 192.0.2.1, devices: [/dev/sdb]}]")
+    command = ["env", "--default-signal=INT", gkprep, "check", str(inventory)]
+    environment = {**os.environ, "HOME": str(home.path)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
+        wait_for(lambda: noted.exists() and noted.read_text().strip() != "")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+    assert process.returncode == 130
+    wait_for(lambda: not Path("/proc", noted.read_text().strip()).exists())
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    """Wait ten seconds at most until something holds."""
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     ("command", "address", "why"),
     [
@@ -634,6 +658,7 @@ TRUST = {
     "another key of two": "{host} {other}\n{host} {key}",
     "without the port": "127.0.0.1 {key}",
     "without the port, another key": "127.0.0.1 {other}",
+    "without the port, revoked": "127.0.0.1 {key}\n@revoked 127.0.0.1 {key}",
     "wildcard": "[127.0.0.*]:* {key}",
     "negated": "!{host},* {key}",
     "hashed": "{hashed} {key}",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterable
 
 from preflight.errors import TransportError
 from preflight.model import SshOptions
 from preflight.openssh.patterns import matches_list
 from preflight.openssh.syntax import Line
+from preflight.openssh.values import first_word, login_name
 
 
 class Settings:
@@ -39,12 +39,15 @@ class Settings:
         named = self.by_keyword.get("hostname")
         if named is None or self._final:
             return self._host
-        return named.words[0].replace("%%", "\0").replace("%h", self.alias).replace("\0", "%")
+        return first_word(named).replace("%%", "\0").replace("%h", self.alias).replace("\0", "%")
 
     def user(self) -> str:
         """Whom to log in as: given, else set so far, else whoever runs gkprep."""
         named = self.by_keyword.get("user")
-        return self.given.user or (named.words[0] if named else getpass.getuser())
+        user = self.given.user or (first_word(named) if named else login_name())
+        if not user:
+            raise TransportError("whom to log in as? Nothing names this user: set ssh: user")
+        return user
 
     def _walk_all(self, files: Iterable[tuple[Line, ...]]) -> None:
         for lines in files:
@@ -93,7 +96,7 @@ class Settings:
             "host": self.hostname().lower(),
             "originalhost": self.alias.lower(),
             "user": self.user(),
-            "localuser": getpass.getuser(),
+            "localuser": login_name() or "",
         }
         if name in subjects:
             # match_hostname() ignores case, match_user() does not.

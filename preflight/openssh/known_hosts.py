@@ -21,6 +21,7 @@ from enum import Enum
 from pathlib import Path
 
 from preflight.errors import TransportError
+from preflight.openssh.files import read_bytes
 from preflight.openssh.patterns import matches_list
 
 DEFAULT_PORT = 22
@@ -85,7 +86,7 @@ class KnownHosts:
         """Read `path`; empty where there is no such file. Raises TransportError if unreadable."""
         known = cls()
         try:
-            text = path.read_bytes().decode("utf-8", "surrogateescape")
+            text = read_bytes(path).decode("utf-8", "surrogateescape")
         except FileNotFoundError:
             return known
         except OSError as exc:
@@ -134,7 +135,7 @@ def judge(name: str, entries: Iterable[Entry], shown: HostKey) -> Trust:
     """
     lines = tuple(entries)
     for entry in lines:
-        _refuse_words(name, entry, shown)
+        refuse_words(name, entry, shown)
     keys = [entry for entry in lines if entry.word == "" and entry.key is not None]
     if any(entry.key == shown for entry in keys):
         return Trust.KNOWN
@@ -173,7 +174,8 @@ def record(path: Path, name: str, key: HostKey, *, hashed: bool) -> Entry:
     return Entry(str(path), "", hosts, key)
 
 
-def _refuse_words(name: str, entry: Entry, shown: HostKey) -> None:
+def refuse_words(name: str, entry: Entry, shown: HostKey) -> None:
+    """Raise TransportError where the line revokes the key, or has a marker nobody knows."""
     if entry.word == REVOKED and entry.key in {shown, None}:
         raise TransportError(
             f"host key is REVOKED: {entry.place} forbids {shown.fingerprint} for {name}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from preflight.errors import UsageError
+from preflight.openssh.files import read_bytes
 
 # As in OpenSSH, where it is called READCONF_MAX_DEPTH.
 MAX_DEPTH = 16
@@ -54,7 +55,7 @@ def read(path: Path, source: Source, depth: int = 0) -> tuple[Line, ...]:
     try:
         if source.private or depth:
             _refuse_if_others_write(path)
-        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        text = read_bytes(path).decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         return ()
     except OSError as exc:
@@ -71,6 +72,8 @@ def _lines(path: Path, text: str, source: Source, depth: int) -> Iterator[Line]:
         if match is None or stripped.startswith("#"):
             continue
         place, keyword = f"{path}:{number}", match[1].lower()
+        if "\0" in raw:  # no path and no name can have one
+            raise UsageError(f"{place}: there is a NUL character")
         try:
             words = split_words(match[2])
         except ValueError as exc:

@@ -32,6 +32,14 @@ def choice(line: Line | None, words: Mapping[str, T], default: T) -> T:
     return words[word]
 
 
+def login_name() -> str | None:
+    """Return who runs gkprep; None for a user whom neither the environment nor passwd names."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
+
+
 def first_word(line: Line) -> str:
     """Return the line's value; raise TransportError where there is only a comment."""
     if not line.words:
@@ -90,7 +98,7 @@ class Facets:
             "n": self.alias,
             "p": port,
             "r": self.user,
-            "u": getpass.getuser(),
+            "u": login_name() or "",
         }
         return tokens.get(name)
 

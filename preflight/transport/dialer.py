@@ -43,12 +43,16 @@ class Dialer:
         self._host_keys = HostKeys(accept_new=options.accept_new, home=options.home)
         self._keys = Keys(options.home, options.ask_passphrase)
         self._jumps: dict[Hops, futures.Future[Session]] = {}
+        self._commands: list[route.ProxyCommand] = []
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Close the connections to jump hosts."""
+        """Close the connections to jump hosts, and end what an interrupt left behind."""
         with self._lock:
             jumps, self._jumps = self._jumps, {}
+            commands, self._commands = self._commands, []
+        for command in commands:
+            command.end()
         for future in jumps.values():
             _end(future)
 
@@ -72,6 +76,8 @@ class Dialer:
         if config.proxy_command is not None:
             names = config.hostname, config.alias, config.user
             command = route.ProxyCommand(config.proxy_command, *names)
+            with self._lock:
+                self._commands.append(command)
             wire = Wire(command.pipe, deadline.moment)
         elif config.jumps:
             jump = self._jump(config.jumps, deadline, trail)

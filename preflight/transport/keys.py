@@ -21,6 +21,7 @@ from paramiko.agent import AgentKey, AgentSSH
 from paramiko.message import Message
 
 from preflight.openssh.config import HostConfig
+from preflight.openssh.files import read_bytes
 from preflight.transport.shell import printable
 
 DEFAULT_FILES = ("id_ed25519", "id_ecdsa", "id_rsa")
@@ -157,7 +158,7 @@ def read_key(path: Path, passphrase: str | None = None) -> KeyFile:
     """Read an identity file; never raises, for a key that cannot be used is only left out."""
     try:
         status = path.stat()
-        text = path.read_text("utf-8", "surrogateescape")
+        text = read_bytes(path).decode("utf-8", "surrogateescape")
     except OSError as exc:
         return KeyFile(None, problem=f"cannot be read: {exc.strerror}")
     if _is_public(text):

@@ -33,17 +33,10 @@ def dial(host: str, port: int, family: socket.AddressFamily, deadline: Deadline)
     trouble: OSError | None = None
     for number, (kind, address) in enumerate(addresses):
         share = max(deadline.left, 0) / (len(addresses) - number)
-        connection = socket.socket(kind, socket.SOCK_STREAM)
         try:
-            connection.settimeout(share or 0.001)
-            connection.connect(address)
-            # Nagle's algorithm would hold back small packets until the peer acknowledges: 40 ms.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return _connected(kind, address, share or 0.001)
         except OSError as exc:
-            connection.close()
             trouble = exc
-        else:
-            return connection
     raise TransportError(_cause(trouble, deadline))
 
 
@@ -55,6 +48,23 @@ def _cause(trouble: OSError | None, deadline: Deadline) -> str:
     if trouble.errno == errno.ETIMEDOUT:
         return "connection timed out"
     return os.strerror(trouble.errno).lower()
+
+
+def _connected(
+    kind: socket.AddressFamily,
+    address: Any,  # noqa: ANN401 - as the socket module has it
+    patience: float,
+) -> socket.socket:
+    connection = socket.socket(kind, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(patience)
+        connection.connect(address)
+        # Nagle's algorithm would hold back small packets until the peer acknowledges: 40 ms.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def resolve(
@@ -133,6 +143,8 @@ class ProxyCommand:
 
     def end(self) -> None:
         """End it and what it started."""
+        if self._errors.closed:  # its number may be another's by now
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from preflight.errors import UsageError
 from preflight.model import Limits, Node, Output
 
 
@@ -37,6 +38,13 @@ class Connector(Protocol):
         ...
 
 
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # no $HOME, and no line in passwd(5)
+        raise UsageError("HOME is not set, and this user has no home folder") from None
+
+
 @dataclass(frozen=True)
 class ConnectOptions:
     """What the user decided about connecting.
@@ -52,7 +60,7 @@ class ConnectOptions:
     become_password: str | None = field(default=None, repr=False)
     ask_passphrase: Callable[[Path], str | None] | None = None
     config_file: Path | None = None
-    home: Path = field(default_factory=Path.home)
+    home: Path = field(default_factory=_home)
     etc: Path = Path("/etc/ssh")
 
 

@@ -48,11 +48,10 @@ class HostKeys:
         if known_hosts.judge(name, self._about(config, name), shown) is Trust.KNOWN:
             return True
         # A key recorded for the host without its port is good for any port, as for `ssh`.
-        return any(
-            not entry.word and entry.key == shown
-            for plain in fallback
-            for entry in self._about(config, plain)
-        )
+        lines = [(plain, entry) for plain in fallback for entry in self._about(config, plain)]
+        for plain, entry in lines:
+            known_hosts.refuse_words(plain, entry, shown)
+        return any(not entry.word and entry.key == shown for _, entry in lines)
 
     def _about(self, config: HostConfig, name: str) -> Iterator[Entry]:
         for path in (*config.user_known_hosts, *config.global_known_hosts):
