@@ -63,7 +63,7 @@ def judge_device(  # noqa: PLR0911 - one return for each thing that can be wrong
     if disk.kind != "disk":
         return fail(device.path, f"{describe(disk)} is of type {disk.kind}", WANT)
     if wrong := other_disk(device, disk):
-        return fail(device.path, wrong, f"serial {device.serial}, wwn {device.wwn}")
+        return fail(device.path, wrong, pinned(device))
     if not disk.writable:
         saw = f"{describe(disk)} is read-only"
         cure = f"blockdev --setrw {disk.path}"
@@ -77,11 +77,17 @@ def judge_device(  # noqa: PLR0911 - one return for each thing that can be wrong
 
 def other_disk(device: Device, disk: Block) -> str:
     """What identity the disk has instead of the one the inventory gives; empty if it is the one."""
-    if device.serial and device.serial not in disk.serials:
+    if device.serial and device.serial.casefold() not in map(str.casefold, disk.serials):
         return f"serial {' or '.join(disk.serials) or 'unknown'}"
-    if device.wwn and device.wwn not in disk.wwns:
+    if device.wwn and device.wwn.casefold() not in map(str.casefold, disk.wwns):
         return f"wwn {' or '.join(disk.wwns) or 'unknown'}"
     return ""
+
+
+def pinned(device: Device) -> str:
+    """The identity that the inventory gives."""
+    pins = (("serial", device.serial), ("wwn", device.wwn))
+    return ", ".join(f"{name} {value}" for name, value in pins if value)
 
 
 def unnamed(facts: Facts) -> Finding:

@@ -30,8 +30,15 @@ def select_checks(
 def judgeable(
     checks: Sequence[Check | FleetCheck], *, whole: bool
 ) -> tuple[Check | FleetCheck, ...]:
-    """All of `checks` where the `whole` inventory is asked, else those of single nodes."""
-    return tuple(check for check in checks if whole or isinstance(check, Check))
+    """All of `checks` where the `whole` inventory is asked, else those of single nodes.
+
+    Raises UsageError where that leaves none.
+    """
+    left = tuple(check for check in checks if whole or isinstance(check, Check))
+    if not left:
+        named = " and ".join(check.id for check in checks)
+        raise UsageError(f"{named}: judged on the whole inventory, not with --local or --limit")
+    return left
 
 
 def select_nodes(nodes: Sequence[Node], limit: Sequence[str]) -> tuple[Node, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from preflight import inventory
 from preflight.errors import UsageError
 from preflight.facts import network
-from preflight.inventory.rules import is_ip
+from preflight.inventory.rules import canonical, is_ip, same_path, special
 from preflight.model import Device, Inventory, Node
 from preflight.select import select_nodes
 
@@ -84,17 +84,13 @@ def this_machine(path: Path | None, devices: Sequence[str], storage: str | None)
     described = bool(devices) or storage is not None
     if described and path is not None:
         raise UsageError("--device and --storage describe this machine without an inventory")
-    if storage is not None and not is_ip(storage):
-        raise UsageError(f"--storage {storage}: Gluster needs an IP address here, not a name")
-    for device in devices:
-        if not device.startswith("/"):
-            raise UsageError(f"--device {device}: a disk is named by its whole path: /dev/{device}")
+    require_described(devices, storage)
     source = None if described else find_inventory(path)
     if source is None:
         node = Node(
             name=socket.gethostname(),
             address="localhost",
-            storage=storage or default_address(),
+            storage=canonical(storage) if storage else default_address(),
             devices=tuple(Device(device) for device in devices),
         )
     else:
@@ -105,13 +101,28 @@ def this_machine(path: Path | None, devices: Sequence[str], storage: str | None)
     return Targets((replace(node, become=os.geteuid() != 0),), whole=False)
 
 
+def require_described(devices: Sequence[str], storage: str | None) -> None:
+    """Raise UsageError for what no inventory would take either."""
+    if storage is not None:
+        why = special(storage) if is_ip(storage) else "a name"
+        if why:
+            needs = "Gluster needs an IP address that the other nodes reach"
+            raise UsageError(f"--storage {storage}: {why}; {needs}")
+    for number, device in enumerate(devices):
+        if not device.startswith("/"):
+            raise UsageError(f"--device {device}: a disk is named by its whole path: /dev/{device}")
+        if same_path(device) in map(same_path, devices[:number]):
+            raise UsageError(f"--device {device}: this disk is named twice")
+
+
 def find_inventory(path: Path | None) -> Path | None:
     """`path`, else what GKPREP_INVENTORY names, else ./inventory.yaml where there is one."""
     if path is not None:
         return path
     if named := os.environ.get(INVENTORY_VARIABLE):
         return Path(named)
-    return DEFAULT_INVENTORY if DEFAULT_INVENTORY.exists() else None
+    # Unlike Path.exists(), no where the folder may not be looked into.
+    return DEFAULT_INVENTORY if os.path.exists(DEFAULT_INVENTORY) else None  # noqa: PTH110
 
 
 def default_address() -> str | None:

@@ -45,7 +45,7 @@ nodes:
     # consent token, printed by `gkprep check`, allows it to wipe this disk as it is now.
     # devices:                       # for example
     #   - /dev/sdb
-    #   - {path: /dev/sdc, serial: WD-123, wipe: 3f9a1c2b77d0}
+    #   - {path: /dev/sdc, serial: WD-123, wipe: df9a1c2b77d0}
     #   - {path: /dev/sdd, wwn: "0x5000c500a1b2c3d4"}
 
   # A node that only mounts volumes, for example:

@@ -16,7 +16,7 @@ LOCAL_WANT = "available now and loaded at boot"
 MODULES = ("dm_snapshot", "dm_mirror", "dm_thin_pool", "target_core_user")
 PORTS = ("2222/tcp", "24007/tcp", "24008/tcp", "49152-49251/tcp")
 ORDER = (
-    "cluster-size",
+    "node-count",
     "device-clean",
     "device-idle",
     "device-usable",
@@ -189,7 +189,7 @@ def unknown(of: Facts, checks: Sequence[str] = OF_A_STORAGE_NODE) -> Found:
 
 
 def size(count: int, status: Callable[..., Finding] = fail) -> tuple[str, None, Finding]:
-    return "cluster-size", None, status("storage nodes", str(count), "at least 3 (replica 3)")
+    return "node-count", None, status("storage nodes", str(count), "at least 3 (replica 3)")
 
 
 THREE = [node(181), node(182), node(183)]
@@ -265,8 +265,8 @@ def tokens() -> Run:
     """The same data on two nodes: one entry, and still a token for each disk."""
     first, second, third = THREE
     found = [one for each in (first, third) for one in without(good(each), "device-clean")]
-    found += data(first, "/dev/sdb", "xfs filesystem at offset 0", "3f9a1c2b77d0")
-    found += data(third, "/dev/sdb", "xfs filesystem at offset 0", "77d00c1a2b3f")
+    found += data(first, "/dev/sdb", "xfs filesystem at offset 0", "df9a1c2b77d0")
+    found += data(third, "/dev/sdb", "xfs filesystem at offset 0", "b7d00c1a2b3f")
     found += data(first, "/dev/sdc", "LVM2 PV of volume group data", "0123456789ab")
     return run([answered(each) for each in THREE], found + good(second))
 

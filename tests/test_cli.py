@@ -58,6 +58,7 @@ def test_every_command_explains_itself(gkprep: str, command: str) -> None:
         (["check", "nowhere.yaml"], "nowhere.yaml"),
         (["check", "--local", "--only", "kernel-module"], "did you mean kernel-modules?"),
         (["check", "--local", "--limit", "node1"], "--limit has nothing to choose from"),
+        (["check", "--local", "--only", "node-count"], "judged on the whole inventory"),
         (["check", "--device", "/dev/sdb"], "they go with --local"),
         (["check", "--local", "inventory.yaml", "--device", "/dev/sdb"], "without an inventory"),
         (["check", "--parallel", "0"], "--parallel"),
@@ -180,3 +181,11 @@ def test_a_limit_is_a_number_of_seconds(gkprep: str, seconds: str) -> None:
     done = run(gkprep, "check", "--local", "--timeout", seconds)
     assert done.returncode == 2
     assert "--timeout" in done.stderr
+
+
+def test_ids_are_the_same_in_any_case(gkprep: str) -> None:
+    assert (
+        run(gkprep, "explain", " Device-Clean").stdout
+        == run(gkprep, "explain", "device-clean").stdout
+    )
+    assert run(gkprep, "explain", "n16").stdout == run(gkprep, "explain", "N16").stdout != ""

@@ -98,7 +98,14 @@ def test_two_paths_to_one_disk_fail() -> None:
     ],
 )
 def test_a_pinned_disk_must_be_the_one(pins: dict[str, Any], status: Status) -> None:
-    assert one(**pins).status is status
+    finding = one(**pins)
+    assert finding.status is status
+    if status is Status.FAIL:
+        assert finding.want == ", ".join(f"{name} {value}" for name, value in pins.items())
+
+
+def test_identities_are_the_same_in_any_case() -> None:
+    assert one(serial="lab1", wwn="0X5").status is Status.PASS
 
 
 def test_without_a_name_the_candidates_are_listed() -> None:

@@ -209,7 +209,7 @@ def test_every_key_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         become=False,
         devices=(
             Device("/dev/sdb"),
-            Device("/dev/sdc", serial="WD-123", wipe="3f9a1c2b77d0"),
+            Device("/dev/sdc", serial="WD-123", wipe="df9a1c2b77d0"),
             Device(f"/dev/disk/by-id/wwn-{wwn}", wwn=wwn),
         ),
         policy=policy,

@@ -202,7 +202,7 @@ def test_an_unreachable_node_is_named_once() -> None:
 def test_tokens_do_not_break_the_grouping() -> None:
     report = text.render(RUNS["tokens"](), Style())
     assert "2 of 3 nodes: node-181 node-183" in report
-    for node, token in (("node-181", "3f9a1c2b77d0"), ("node-183", "77d00c1a2b3f")):
+    for node, token in (("node-181", "df9a1c2b77d0"), ("node-183", "b7d00c1a2b3f")):
         assert f"    token {node} {token}\n" in report
 
 

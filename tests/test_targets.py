@@ -102,10 +102,20 @@ def test_options_that_describe_the_machine_make_an_inventory_of_the_folder_no_ma
         ({"devices": ["/dev/sdb"]}, "go with --local"),
         ({"storage": "203.0.113.1"}, "go with --local"),
         ({"local": True, "limit": ["node1"]}, "--limit"),
-        ({"local": True, "storage": "storage.example"}, "--storage"),
+        ({"local": True, "storage": "storage.example"}, "--storage storage.example: a name; "),
+        ({"local": True, "storage": "127.0.0.1"}, "means every machine itself"),
+        ({"local": True, "storage": "255.255.255.255"}, "the broadcast address"),
+        ({"local": True, "storage": "224.0.0.1"}, "a multicast address"),
+        ({"local": True, "storage": "fe80::1%eth0"}, "one machine's own interface"),
+        ({"local": True, "devices": ["/dev/sdb", "/dev//sdb"]}, "named twice"),
         ({"local": True, "devices": ["sdb"]}, "--device"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(given: dict[str, Any], complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         find(**given)
+
+
+def test_another_spelling_of_an_address_is_the_same_address() -> None:
+    [node] = find(local=True, devices=["/dev/sdb"], storage="::ffff:192.0.2.2").nodes
+    assert node.storage == "192.0.2.2"

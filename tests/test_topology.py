@@ -131,11 +131,11 @@ def test_what_heketi_knows_of_the_nodes_is_not_lost() -> None:
 
 
 def test_nothing_that_could_destroy_is_ever_written() -> None:
-    disk = Device("/dev/sdb", serial="WD-1", wwn="0x5", wipe="3f9a1c2b77d0")
+    disk = Device("/dev/sdb", serial="WD-1", wwn="0x5", wipe="df9a1c2b77d0")
     text = topology.render(Inventory((Node("a", "a", "10.0.0.1", devices=(disk,)),)))
     assert json.loads(text)["clusters"][0]["nodes"][0]["devices"] == ["/dev/sdb"]
     assert "destroydata" not in text
-    assert "3f9a1c2b77d0" not in text
+    assert "df9a1c2b77d0" not in text
 
 
 def test_clients_are_left_out() -> None:
@@ -150,3 +150,26 @@ def test_what_makes_no_topology() -> None:
         topology.render(Inventory((replace(node, role=Role.CLIENT),)))
     with pytest.raises(UsageError, match="a has no storage address"):
         topology.render(Inventory((replace(node, storage=None),)))
+
+
+def test_whatever_json_can_spell_is_read() -> None:
+    text = json.dumps(
+        {
+            "clusters": [
+                {
+                    "nodes": [
+                        {
+                            "node": {
+                                "hostnames": {"manage": ["a"], "storage": ["192.0.2.1"]},
+                                "zone": 1,
+                                "tags": {"shelf": "\U0001f600 \\ud83d \u00e9"},
+                            },
+                            "devices": ["/dev/sdb"],
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+    read = inventory.parse(text.encode("ascii"), "topology.json")
+    assert json.loads(topology.render(read)) == json.loads(text)

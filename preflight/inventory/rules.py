@@ -19,8 +19,8 @@ NODE_NAME = rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*"
 NAMESPACE = rf"(?=.{{1,63}}$){_LABEL}"
 # What heketi lets a device be called (pkg/glusterfs/api/types.go, deviceNameRe).
 DEVICE_PATH = r"/[a-zA-Z0-9_.:/-]+"
-# The first twelve hex digits of a hash, as gkprep prints them.
-WIPE_TOKEN = "[0-9a-f]{12}"  # noqa: S105 - what a consent looks like, no secret
+# Twelve hex digits, the first a letter, as gkprep prints them: no YAML takes them for a number.
+WIPE_TOKEN = "[a-f][0-9a-f]{11}"  # noqa: S105 - what a consent looks like, no secret
 # What Kubernetes takes for an address in the Endpoints that a volume is mounted through
 # (pkg/apis/core/validation, ValidateNonSpecialIP), so no other can be Gluster's.
 _SPECIAL = (
@@ -98,6 +98,8 @@ def storage_address(tree: Tree, _reading: Reading) -> str:
 def special(value: str) -> str:
     """Say why this IP address can be no node's in a cluster; empty where it can."""
     ip = _ip(value)
+    if "%" in value:
+        return "an address of one machine's own interface"
     if ip == _BROADCAST:
         return "the broadcast address"
     return next((why for attribute, why in _SPECIAL if getattr(ip, attribute)), "")
@@ -106,6 +108,11 @@ def special(value: str) -> str:
 def is_ip(value: str) -> bool:
     """Whether this is an IP address, and not a name."""
     return _ip(value) is not None
+
+
+def canonical(value: str) -> str:
+    """The one spelling of an IP address."""
+    return str(_ip(value))
 
 
 def _ip(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -20,6 +20,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _UNPRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|.)", re.DOTALL)
 _LAST_COMMA = re.compile(r",\s*[]}]")
 _LINE_END = re.compile("\r\n|\r|\n")
 
@@ -83,10 +84,9 @@ def _text(data: bytes, problems: Problems) -> str:
         seen = f"saw the byte 0x{exc.object[exc.start]:02x}, which is not UTF-8"
         problems.add(_place(before), f"{seen}; save the file as UTF-8")
         raise Unbuildable from exc
-    unprintable = list(_UNPRINTABLE.finditer(text))
-    if unprintable:
-        first = unprintable[0]
-        more = f", and {len(unprintable) - 1} more such" if len(unprintable) > 1 else ""
+    if first := _UNPRINTABLE.search(text):
+        others = sum(1 for _ in _UNPRINTABLE.finditer(text)) - 1
+        more = f", and {others} more such" if others else ""
         problems.add(
             _place(text[: first.start()]), f"saw the control character U+{ord(first[0]):04X}{more}"
         )
@@ -115,7 +115,13 @@ def _json(text: str, problems: Problems) -> str:
         return text
     except RecursionError:
         return text
-    return text.replace("\t", " ")
+    return _ESCAPE.sub(_character, text.replace("\t", " "))
+
+
+def _character(escape: re.Match[str]) -> str:
+    """A pair of surrogates (RFC 8259, 7), which YAML does not know, as what it stands for."""
+    pair = len(escape[0]) > len(r"\n")
+    return str(json.loads(f'"{escape[0]}"')) if pair else escape[0]
 
 
 def _explain(exc: json.JSONDecodeError, text: str) -> tuple[Mark, str]:

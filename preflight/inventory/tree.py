@@ -241,6 +241,9 @@ def _explain(exc: yaml.MarkedYAMLError, lines: list[str]) -> tuple[Mark, str]:
         return Mark(mark.line, tab.start(1) + 1), "a tab; YAML is indented with spaces"
     if "unexpected end of stream" in (exc.problem or "") and exc.context_mark:
         return _place(exc.context_mark), "the quote that opens here is never closed"
+    inside = (exc.context or "").startswith("while parsing a flow")
+    if inside and not "".join(lines[mark.line - 1 :])[mark.column - 1 :].strip():
+        return mark, "the file ends inside a bracket that is open"
     return mark, _reword(exc, line[mark.column - 1 : mark.column])
 
 

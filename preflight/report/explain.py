@@ -33,12 +33,13 @@ def explain(
 ) -> str:
     """The page of the check, or of the row of the catalogue, that is called `wanted`.
 
-    Rows may be spelt in lower case. Raises UsageError, with the nearest ids, for any other.
+    In any case of letters. Raises UsageError, with the nearest ids, for any other.
     """
+    wanted = wanted.strip()
     text = catalogue.load()
     rows = catalogue.rows(text)
     for check in checks:
-        if check.id == wanted:
+        if check.id == wanted.lower():
             return check_page(check, fixes.get(check.id), style)
     if wanted.upper() in rows:
         return row_page(rows[wanted.upper()], catalogue.abbreviations(text), style)
