@@ -95,6 +95,8 @@ def test_every_refusal_has_its_input() -> None:
             "{}: saw nothing; allowed: a mapping, with the keys defaults, nodes, policy, deployer",
         ),
         ("nodes: []".encode("utf-16"), "1:1: the file is UTF-16; save it as UTF-8"),
+        ("nodes: []".encode("utf-32"), "1:1: the file is UTF-32; save it as UTF-8"),
+        (b"\0\0\xfe\xff\0\0\0n", "1:1: the file is UTF-32; save it as UTF-8"),
         (b"\xfe\xff\x00n", "1:1: the file is UTF-16; save it as UTF-8"),
         (
             "nodes:\r\n- name: caf\u00e9".encode("latin-1"),
@@ -633,3 +635,9 @@ def test_five_hundred_nodes_take_no_time() -> None:
     started = time.process_time()
     assert len(inventory.parse(text.encode(), "x").nodes) == 500
     assert time.process_time() - started < (0.9 if tree.LOADER is not yaml.SafeLoader else 9)
+
+
+def test_an_address_of_one_interface_is_not_glusters() -> None:
+    text = b"nodes: [{name: a, address: 'fe80::1%eth0', devices: [/dev/sdb]}]"
+    with pytest.raises(InventoryError, match=r"1:28: the key 'storage' is missing: .* interface"):
+        inventory.parse(text, "x")

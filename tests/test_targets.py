@@ -104,6 +104,7 @@ def test_options_that_describe_the_machine_make_an_inventory_of_the_folder_no_ma
         ({"local": True, "limit": ["node1"]}, "--limit"),
         ({"local": True, "storage": "storage.example"}, "--storage storage.example: a name; "),
         ({"local": True, "storage": "127.0.0.1"}, "means every machine itself"),
+        ({"local": True, "storage": "0.0.0.0"}, "no machine's address"),
         ({"local": True, "storage": "255.255.255.255"}, "the broadcast address"),
         ({"local": True, "storage": "224.0.0.1"}, "a multicast address"),
         ({"local": True, "storage": "fe80::1%eth0"}, "one machine's own interface"),

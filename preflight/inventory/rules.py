@@ -48,7 +48,9 @@ node_name = pattern(
     NODE_NAME, "the name of the Kubernetes node: lower case letters, digits, - and ."
 )
 namespace = pattern(NAMESPACE, "a Kubernetes namespace: lower case letters, digits and -")
-wipe_token = pattern(WIPE_TOKEN, "a consent token: the twelve hex digits that gkprep check prints")
+wipe_token = pattern(
+    WIPE_TOKEN, "a consent token as gkprep check prints it: a letter a-f and eleven hex digits"
+)
 _path_text = pattern(DEVICE_PATH, "a path that heketi takes: / and then letters, digits, _ . : / -")
 # What ends up on a command line must not pass for an option there.
 argument = pattern("[^-].*", "a line of text that does not begin with -")

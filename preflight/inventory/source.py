@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from pathlib import Path
@@ -15,7 +16,11 @@ from preflight.model import Inventory
 
 LIMIT = 10 * 1024 * 1024
 
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+# By their byte order marks; that of UTF-32 may begin like the one of UTF-16.
+_OTHERS = {
+    "UTF-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    "UTF-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+}
 # What YAML 1.1 does not take for printable (5.1), and what ends a line for YAML alone: NEL, LS, PS.
 _UNPRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
@@ -74,9 +79,10 @@ def _text(data: bytes, problems: Problems) -> str:
     if len(data) > LIMIT:
         problems.add(Mark(1, 1), f"the file is larger than {LIMIT // 1024 // 1024} MiB")
         raise Unbuildable
-    if data.startswith(_UTF16):
-        problems.add(Mark(1, 1), "the file is UTF-16; save it as UTF-8")
-        raise Unbuildable
+    for kind, marks in _OTHERS.items():
+        if data.startswith(marks):
+            problems.add(Mark(1, 1), f"the file is {kind}; save it as UTF-8")
+            raise Unbuildable
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
