@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
@@ -95,17 +95,32 @@ def main() -> None:
         app(prog_name="gkprep")
     except InventoryError as exc:
         # file:line:column goes first on each line, so that editors find the place.
-        typer.echo(str(exc), err=True)
+        tell(str(exc))
         sys.exit(2)
     except GkprepError as exc:
-        typer.echo(f"gkprep: {exc}", err=True)
+        tell(f"gkprep: {exc}")
         sys.exit(2)
-    except Exception as exc:
-        if os.environ.get("GKPREP_DEBUG"):
-            raise
-        told = f"{type(exc).__name__}: {exc}"
-        typer.echo(f"gkprep: internal error: {told} (GKPREP_DEBUG=1 shows where)", err=True)
+    except Exception as exc:  # noqa: BLE001 - whatever it is, Python would exit with 1
+        tell_mistake(exc)
         sys.exit(3)
+
+
+def tell_mistake(exc: Exception) -> None:
+    """Say in one line what gkprep tripped over; where, only to those who ask."""
+    from preflight.report.printable import visible
+
+    if os.environ.get("GKPREP_DEBUG"):
+        import traceback
+
+        traceback.print_exception(exc)
+    told = f"{type(exc).__name__}: {visible(str(exc))}"
+    tell(f"gkprep: internal error: {told} (GKPREP_DEBUG=1 shows where)")
+
+
+def tell(text: str) -> None:
+    """Print `text` on standard error; where that cannot be, the exit code still tells."""
+    with suppress(OSError):
+        typer.echo(text, err=True)
 
 
 def open_streams() -> None:
@@ -210,9 +225,11 @@ def init(
 ) -> None:
     """Write a commented inventory to start from. Never overwrites a file."""
     from preflight import template
+    from preflight.report.printable import visible
 
     template.write(path)
-    typer.echo(f"{path} written: edit it, then run gkprep check {path}", err=True)
+    name = visible(str(path))
+    typer.echo(f"{name} written: edit it, then run gkprep check {name}", err=True)
 
 
 @app.command("list")
@@ -275,7 +292,7 @@ def write(text: str, unwritten: int = 2) -> None:
         drop_output()
     except OSError as exc:
         drop_output()
-        typer.echo(f"gkprep: the output could not be written: {exc.strerror}", err=True)
+        tell(f"gkprep: the output could not be written: {exc.strerror}")
         raise typer.Exit(unwritten) from exc
 
 

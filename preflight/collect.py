@@ -50,6 +50,8 @@ def collect(node: Node, probes: Iterable[Probe[object]], shell: Shell, limits: L
             output = shell.run(script(remote, mark, limits), limits)
         except TransportError as exc:
             lost = str(exc)
+        except PluginError:
+            raise
         except Exception as exc:  # noqa: BLE001 - whatever befell this node, the others go on
             lost = f"{type(exc).__name__}: {getattr(exc, 'strerror', None) or exc}"
         else:

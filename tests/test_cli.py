@@ -189,3 +189,57 @@ def test_ids_are_the_same_in_any_case(gkprep: str) -> None:
         == run(gkprep, "explain", "device-clean").stdout
     )
     assert run(gkprep, "explain", "n16").stdout == run(gkprep, "explain", "N16").stdout != ""
+
+
+def test_where_a_mistake_was_made_is_shown_to_those_who_ask() -> None:
+    program = (
+        "import preflight.cli as cli\n"
+        "def broken(**_): raise ValueError('one\\ntwo')\n"
+        "cli.app = broken\ncli.main()\n"
+    )
+    done = shell(sys.executable, '$g -c "$program"', program=program, GKPREP_DEBUG="1")
+    assert done.returncode == 3
+    assert done.stderr.startswith("Traceback")
+    assert done.stderr.splitlines()[-1].startswith(r"gkprep: internal error: ValueError: one\ntwo ")
+
+
+def test_a_topology_is_written_whatever_the_encoding(gkprep: str, tmp_path: Path) -> None:
+    file = tmp_path / "topology.json"
+    described = {
+        "node": {
+            "hostnames": {"manage": ["a"], "storage": ["192.0.2.1"]},
+            "zone": 1,
+            "tags": {"rack": "r\u00e9d"},
+        },
+        "devices": ["/dev/sdb"],
+    }
+    file.write_text(json.dumps({"clusters": [{"nodes": [described]}]}))
+    done = shell(gkprep, f"$g topology {file}", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["clusters"][0]["nodes"] == [described]
+
+
+def test_a_name_stays_on_its_line(gkprep: str, tmp_path: Path) -> None:
+    done = run(gkprep, "init", "a\nb", cwd=tmp_path)
+    assert (tmp_path / "a\nb").exists()
+    assert done.stderr == "a\\nb written: edit it, then run gkprep check a\\nb\n"
+
+
+def test_an_account_without_a_home_is_told_to_name_one(gkprep: str, tmp_path: Path) -> None:
+    """As in a container that runs under a number that passwd(5) does not have."""
+    program = (
+        "import os, pwd, sys, preflight.cli as cli\n"
+        "def unknown(_): raise KeyError\n"
+        "pwd.getpwuid = unknown\n"
+        "os.environ.pop('HOME', None)\n"
+        "sys.argv = ['gkprep', 'check', 'inventory.yaml']\ncli.main()\n"
+    )
+    assert run(gkprep, "init", cwd=tmp_path).returncode == 0
+    done = shell(sys.executable, f'cd {tmp_path} && $g -c "$program"', program=program)
+    assert done.returncode == 2
+    assert done.stderr.startswith("gkprep: HOME is not set")
+
+
+def test_where_no_complaint_can_be_written_the_exit_code_tells(gkprep: str) -> None:
+    assert shell(gkprep, "$g check /nowhere.yaml 2>/dev/full").returncode == 2
+    assert shell(gkprep, "$g list >/dev/full 2>/dev/full").returncode == 2

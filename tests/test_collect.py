@@ -339,3 +339,16 @@ def test_a_bug_in_gkprep_is_not_kept_from_the_caller() -> None:
 
     with pytest.raises(ZeroDivisionError):
         collect_fleet({"a": breaks}, parallel=1, on_done=lambda _: None)
+
+
+def test_a_broken_plugin_is_no_nodes_trouble() -> None:
+    @dataclass
+    class Broken:
+        local: bool = False
+
+        def run(self, script: str, limits: Limits) -> Output:
+            assert script
+            raise PluginError(f"broken within {limits.node} s")
+
+    with pytest.raises(PluginError, match="broken"):
+        collect(NODE, [FIRST], Broken(), LIMITS)

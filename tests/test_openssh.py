@@ -675,3 +675,38 @@ def test_known_hosts_that_never_end_are_not_waited_for(tmp_path: Path) -> None:
     with pytest.raises(TransportError, match="known_hosts: is not a regular file"):
         KnownHosts.read(tmp_path / "known_hosts")
     assert not list(KnownHosts.read(Path(os.devnull)).about("node"))
+
+
+@pytest.mark.parametrize("value", ["# nothing", '""'])
+def test_an_identity_file_without_a_name_is_refused(tmp_path: Path, value: str) -> None:
+    """`ssh` says: Missing argument."""
+    with pytest.raises(TransportError, match="config:1: identityfile lacks a value"):
+        lookup(tmp_path, f"IdentityFile {value}\n")
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a line in passwd(5), as containers have them."""
+
+    def unknown(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize(
+    "text", ["Port 1\n", "Match user root\n Port 1\n", "User u\nIdentityFile ~/%u\n"]
+)
+def test_a_user_without_a_name_is_asked_for_one(tmp_path: Path, text: str) -> None:
+    with pytest.raises(TransportError, match=r"has no name: set ssh\.user in the inventory"):
+        lookup(tmp_path, text)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_a_user_without_a_name_needs_none_where_it_is_not_asked_for(tmp_path: Path) -> None:
+    home, etc = write(tmp_path, {USER: "Match host node\n IdentityFile ~/%r\n"})
+    config = Config(home, etc).lookup("node", SshOptions(user="root"))
+    assert (config.user, config.identity_files) == ("root", (home / "root",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import pickle
 import re
@@ -11,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +24,7 @@ import pytest
 
 from preflight.errors import TransportError, UsageError
 from preflight.model import Limits, Node, Output, SshOptions
-from preflight.transport import ConnectOptions, Local, Shell, connect, connector
+from preflight.transport import ConnectOptions, Local, Shell, connect, connector, keys, route
 from preflight.transport.talk import MAX_STREAM, Talk
 from tests import hostile
 from tests.site import (
@@ -461,6 +463,34 @@ def test_a_proxy_command_ends_with_an_interrupt(site: Site, gkprep: str, tmp_pat
         process.communicate(timeout=10)
     assert process.returncode == 130
     wait_for(lambda: not Path("/proc", noted.read_text().strip()).exists())
+
+
+def test_no_proxy_command_is_started_once_gkprep_is_ending(site: Site, tmp_path: Path) -> None:
+    """A node whose turn comes after an interrupt would leave one behind."""
+    home = site.home("", f"ProxyCommand sh -c 'touch {tmp_path}/started; sleep 60'\n")
+    where = Node("n", "it", None)
+    remote = connect([where], home.options())
+    remote.close()
+    with pytest.raises(TransportError, match="gkprep is ending"):
+        remote(where).run("true", LIMITS)
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_proxy_command_without_a_descriptor_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", none_left)
+    with pytest.raises(TransportError, match=r"ProxyCommand: .*: Too many open files"):
+        route.ProxyCommand("true")
+
+
+def test_a_key_whose_public_half_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("no key\n")
+    key.chmod(0o600)
+    os.mkfifo(f"{key}.pub")
+    assert keys.read_key(key).problem == "holds no key that gkprep can read"
 
 
 def wait_for(holds: Callable[[], bool]) -> None:

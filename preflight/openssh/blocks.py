@@ -44,10 +44,7 @@ class Settings:
     def user(self) -> str:
         """Whom to log in as: given, else set so far, else whoever runs gkprep."""
         named = self.by_keyword.get("user")
-        user = self.given.user or (first_word(named) if named else login_name())
-        if not user:
-            raise TransportError("whom to log in as? Nothing names this user: set ssh: user")
-        return user
+        return self.given.user or (first_word(named) if named else login_name())
 
     def _walk_all(self, files: Iterable[tuple[Line, ...]]) -> None:
         for lines in files:
@@ -68,7 +65,8 @@ class Settings:
 
     def _set(self, line: Line) -> None:
         if line.keyword == "identityfile":
-            self.identities += [word for word in line.words[:1] if word not in self.identities]
+            word = first_word(line)
+            self.identities += [word] if word not in self.identities else []
         elif line.keyword in {"proxyjump", "proxycommand"}:
             self.by_keyword.setdefault("proxy", line)
         else:
@@ -93,15 +91,17 @@ class Settings:
     def _holds(self, line: Line, name: str, argument: str, *, counts: bool) -> bool:
         """Judge one criterion; `counts` is False where an earlier one has failed already."""
         subjects = {
-            "host": self.hostname().lower(),
-            "originalhost": self.alias.lower(),
-            "user": self.user(),
-            "localuser": login_name() or "",
+            "host": self.hostname,
+            "originalhost": lambda: self.alias,
+            "user": self.user,
+            "localuser": login_name,
         }
         if name in subjects:
+            subject = subjects[name]()
             # match_hostname() ignores case, match_user() does not.
-            folded = argument.lower() if name.endswith("host") else argument
-            return matches_list(subjects[name], folded.split(","))
+            if name.endswith("host"):
+                subject, argument = subject.lower(), argument.lower()
+            return matches_list(subject, argument.split(","))
         if counts:
             raise TransportError(
                 f"{line.place}: `Match {name}` cannot be judged: gkprep knows"

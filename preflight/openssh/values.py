@@ -32,17 +32,17 @@ def choice(line: Line | None, words: Mapping[str, T], default: T) -> T:
     return words[word]
 
 
-def login_name() -> str | None:
-    """Return who runs gkprep; None for a user whom neither the environment nor passwd names."""
+def login_name() -> str:
+    """Return who runs gkprep; raise TransportError where neither environment nor passwd tells."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):
-        return None
+    except (KeyError, OSError):  # OSError since Python 3.13
+        raise TransportError("this user has no name: set ssh.user in the inventory") from None
 
 
 def first_word(line: Line) -> str:
-    """Return the line's value; raise TransportError where there is only a comment."""
-    if not line.words:
+    """Return the line's value; raise TransportError where there is only a comment, or `""`."""
+    if not line.words or not line.words[0]:
         raise TransportError(f"{line.place}: {line.keyword} lacks a value")
     return line.words[0]
 
@@ -98,9 +98,9 @@ class Facets:
             "n": self.alias,
             "p": port,
             "r": self.user,
-            "u": login_name() or "",
         }
-        return tokens.get(name)
+        # Not everybody has a name, and hardly anybody asks for it.
+        return login_name() if name == "u" else tokens.get(name)
 
     def expand(self, text: str) -> str:
         """Replace tokens; raises TransportError for an unknown one."""

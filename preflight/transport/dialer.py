@@ -44,11 +44,13 @@ class Dialer:
         self._keys = Keys(options.home, options.ask_passphrase)
         self._jumps: dict[Hops, futures.Future[Session]] = {}
         self._commands: list[route.ProxyCommand] = []
+        self._closed = False
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close the connections to jump hosts, and end what an interrupt left behind."""
         with self._lock:
+            self._closed = True
             jumps, self._jumps = self._jumps, {}
             commands, self._commands = self._commands, []
         for command in commands:
@@ -75,9 +77,7 @@ class Dialer:
         command = None
         if config.proxy_command is not None:
             names = config.hostname, config.alias, config.user
-            command = route.ProxyCommand(config.proxy_command, *names)
-            with self._lock:
-                self._commands.append(command)
+            command = self._command(config.proxy_command, *names)
             wire = Wire(command.pipe, deadline.moment)
         elif config.jumps:
             jump = self._jump(config.jumps, deadline, trail)
@@ -94,6 +94,15 @@ class Dialer:
             session.end()
             raise
         return session
+
+    def _command(self, command: str, *names: str) -> route.ProxyCommand:
+        """Start a ProxyCommand that `close` will end; none once it has, for nobody would."""
+        with self._lock:
+            if self._closed:
+                raise TransportError("gkprep is ending")
+            started = route.ProxyCommand(command, *names)
+            self._commands.append(started)
+        return started
 
     def _jump(self, hops: Hops, deadline: Deadline, trail: tuple[Hops, ...]) -> Session:
         """Return the shared connection to the last of `hops`; the first who asks makes it."""

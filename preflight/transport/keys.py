@@ -199,7 +199,7 @@ def public_half(path: Path, text: str) -> bytes | None:
         except struct.error:
             return None
     try:
-        words = Path(f"{path}.pub").read_text("utf-8", "surrogateescape").split()
+        words = read_bytes(Path(f"{path}.pub")).decode("utf-8", "surrogateescape").split()
     except OSError:
         return None
     return _base64(words[1]) if len(words) > 1 else None

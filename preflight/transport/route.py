@@ -117,23 +117,23 @@ class ProxyCommand:
         for name in names:
             if _UNSAFE.search(name):
                 raise TransportError(f"ProxyCommand: {printable(name)} is not safe in a command")
-        self.pipe, theirs = socket.socketpair()
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         shell = os.environ.get("SHELL") or "/bin/sh"
-        try:
-            self._process = subprocess.Popen(
-                [shell, "-c", f"exec {command}"],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=self._errors,
-                start_new_session=True,
-            )
-        except OSError as exc:
-            self.pipe.close()
-            self._errors.close()
-            raise TransportError(f"ProxyCommand: {shell}: {exc.strerror}") from exc
-        finally:
-            theirs.close()
+        with contextlib.ExitStack() as opened:
+            try:
+                self.pipe, theirs = socket.socketpair()
+                opened.callback(self.pipe.close)
+                with theirs:
+                    self._errors: IO[bytes] = opened.enter_context(tempfile.TemporaryFile())
+                    self._process = subprocess.Popen(
+                        [shell, "-c", f"exec {command}"],
+                        stdin=theirs.fileno(),
+                        stdout=theirs.fileno(),
+                        stderr=self._errors,
+                        start_new_session=True,
+                    )
+            except OSError as exc:
+                raise TransportError(f"ProxyCommand: {shell}: {exc.strerror}") from exc
+            opened.pop_all()  # `end` closes the file, whoever took the pipe the pipe
 
     def complaint(self) -> str:
         """Return the last line that it wrote to standard error, empty if there is none."""
