@@ -139,7 +139,7 @@ def pulled_by(facts: Facts, name: str) -> list[str]:
     if unit.load == "masked" or not unit.exists:
         return []
     # Targets want an enabled unit because it is enabled.
-    own = {by for by in facts[PULLED][name].by if unit.starts_at_boot and by.endswith(".target")}
+    own = {by for by in facts[PULLED][name].by if unit.wanted_by_itself and by.endswith(".target")}
     pullers = services.pullers(facts[PULLED], name)
     return [by for by in pullers if by not in UNITS and by not in own]
 

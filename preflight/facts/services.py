@@ -31,8 +31,17 @@ class Unit:
 
     @property
     def starts_at_boot(self) -> bool:
-        """Whether it is enabled; who else would start it, `pulled` tells."""
-        return self.file in {"enabled", "enabled-runtime", "linked", "linked-runtime"}
+        """Whether it is enabled for good; who else would start it, `pulled` tells.
+
+        `enabled-runtime` is gone with /run at the next boot, and a `linked` unit is only known to
+        systemd, not enabled (systemctl(1), is-enabled).
+        """
+        return self.file == "enabled"
+
+    @property
+    def wanted_by_itself(self) -> bool:
+        """Whether targets want it because it is enabled, for good or until the next boot."""
+        return self.file in {"enabled", "enabled-runtime"}
 
 
 @dataclass(frozen=True)
