@@ -69,10 +69,6 @@ class PortRange:
         """`24007` or `49152-49251`, as firewalls spell it."""
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
-    def covers(self, other: PortRange) -> bool:
-        """Whether every port of `other` lies in this range."""
-        return self.first <= other.first and other.last <= self.last
-
 
 @dataclass(frozen=True)
 class Policy:

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,18 @@ def test_local_without_the_right_password(
 ) -> None:
     got = as_user(users[ASKED], lambda: Local(password).run("id -u", LIMITS))
     assert str(got) == why
+
+
+@pytest.mark.sshd
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("become", [None, True, False])
+def test_local_becomes_root_unless_the_inventory_says_no(
+    users: Mapping[str, str], become: bool | None
+) -> None:
+    here = replace(node(1), become=become)
+    connect_here = connector([], ConnectOptions(), local=True)
+    got = as_user(users[FREE], lambda: connect_here(here).run("id -un", LIMITS))
+    assert got == Output(0, f"{users[FREE] if become is False else 'root'}\n".encode(), b"")
 
 
 def test_connector_for_this_machine() -> None:

@@ -25,16 +25,17 @@ PAUSE = 0.25
 
 
 class Local:
-    """A shell on this machine, through sudo where gkprep does not run as root."""
+    """A shell on this machine; `become`: through sudo, where gkprep does not run as root."""
 
     local = True
 
-    def __init__(self, become_password: str | None = None) -> None:
+    def __init__(self, become_password: str | None = None, *, become: bool = True) -> None:
         self._password = become_password
+        self._become = become
 
     def run(self, script: str, limits: Limits) -> Output:
         """Run `script` by a subprocess, for at most `limits.node` seconds."""
-        sudo = os.geteuid() != 0
+        sudo = self._become and os.geteuid() != 0
         talk = Talk(script, sudo=sudo, password=self._password)
         deadline = Deadline.after(limits.node)
         process = _start(talk.argv, own_session=not sudo)
@@ -54,9 +55,9 @@ class Here:
     def __init__(self, become_password: str | None) -> None:
         self._password = become_password
 
-    def __call__(self, node: Node) -> Local:  # noqa: ARG002 - whatever it is called, it is here
-        """Return this machine's shell."""
-        return Local(self._password)
+    def __call__(self, node: Node) -> Local:
+        """Return this machine's shell; whatever the node is called, it is here."""
+        return Local(self._password, become=node.become is not False)
 
     def close(self) -> None:
         """Do nothing: there is nothing that shells on this machine share."""
