@@ -9,7 +9,7 @@ from itertools import groupby
 from preflight.facts.firewall.passage import answers
 from preflight.facts.firewall.site import Site, asked
 from preflight.facts.firewall.walls import Closed, commands, listed, merged, places, walls
-from preflight.plugin import Facts, Finding, PortRange, Status, check, fail, ok
+from preflight.plugin import Facts, Finding, PortRange, check, fail, ok, unknown
 
 GLUSTER = (PortRange(2222, 2222), PortRange(24007, 24007), PortRange(24008, 24008))
 WANT = "open to the other nodes, at run time and permanently"
@@ -66,7 +66,7 @@ class Verdict:
         if self.closed:
             return fail(subject, self.saw(), WANT, says=SAYS, cure=cure)
         if self.doubts:
-            return Finding(subject, Status.ERROR, "; ".join(self.doubts), WANT)
+            return unknown(subject, "; ".join(self.doubts), WANT)
         return ok(subject, self.how, WANT)
 
     def saw(self) -> str:

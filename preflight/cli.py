@@ -86,9 +86,9 @@ Output = Annotated[Format, typer.Option("-o", "--output", help="How to report.")
 
 
 def main() -> None:
-    """Run the command line; exit 2 with one clear message for whatever a user got wrong.
+    """Run the command line; exit 2, no report, with one clear message for whatever went wrong.
 
-    A mistake of gkprep's own is 3, could not find out: 1 would say that a node is blocked.
+    A mistake of gkprep's own is 2 as well: Python's 1 would say that a node is blocked.
     """
     open_streams()
     try:
@@ -102,7 +102,7 @@ def main() -> None:
         sys.exit(2)
     except Exception as exc:  # noqa: BLE001 - whatever it is, Python would exit with 1
         tell_mistake(exc)
-        sys.exit(3)
+        sys.exit(2)
 
 
 def tell_mistake(exc: Exception) -> None:
@@ -147,8 +147,8 @@ def gkprep(
 ) -> None:
     """Check and prepare nodes for GlusterFS on Kubernetes (gluster-kubernetes, heketi).
 
-    Exit codes: 0 ready, 1 blocked, 2 usage or inventory error, 3 could not find out,
-    130 interrupted.
+    Exit codes: 0 ready, 1 blocked, 2 no report (mostly a mistake in the command line or the
+    inventory), 3 could not find out, 130 interrupted.
     """
 
 
@@ -206,7 +206,7 @@ def check(  # noqa: PLR0913 - one parameter an option
         fixes=registry.fixes(),
         strict=strict,
     )
-    write(render(run, output), unwritten=3)
+    write(render(run, output))
     raise typer.Exit(report.exit_code(run.verdict))
 
 
@@ -280,10 +280,10 @@ def render(run: Run, output: Format) -> str:
     return text.render(run, Style.of(sys.stdout))
 
 
-def write(text: str, unwritten: int = 2) -> None:
+def write(text: str) -> None:
     """Print `text`; a reader that went away (`| head`) changes no exit code.
 
-    Exits with `unwritten` where it could not be written: who reads a report must have it whole.
+    Exits with 2 where it could not be written: who reads a report must have it whole.
     """
     try:
         sys.stdout.write(text)
@@ -293,7 +293,7 @@ def write(text: str, unwritten: int = 2) -> None:
     except OSError as exc:
         drop_output()
         tell(f"gkprep: the output could not be written: {exc.strerror}")
-        raise typer.Exit(unwritten) from exc
+        raise typer.Exit(2) from exc
 
 
 def drop_output() -> None:

@@ -1,7 +1,8 @@
 """Checks x facts -> findings -> verdict. Pure functions.
 
-This is the only place where "could not find out" becomes an ERROR finding: an `Unknown` fact, a
-check that breaks, and a check that finds nothing at all are three ways of not knowing.
+Here "could not find out" becomes an ERROR finding: an `Unknown` fact, a check that breaks, and a
+check that finds nothing at all are three ways of not knowing. A check that has all facts and still
+cannot decide about one of several subjects says so itself (`plugin.unknown`).
 """
 
 from __future__ import annotations

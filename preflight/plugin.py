@@ -57,6 +57,7 @@ __all__ = [
     "look_first",
     "ok",
     "skip",
+    "unknown",
     "warn",
 ]
 
@@ -86,6 +87,11 @@ def fail(  # noqa: PLR0913 - the parts of a failure, each named by its caller
 ) -> Finding:
     """Report what stops a deployment: `says` is the error it would end in, `cure` the way out."""
     return Finding(subject, Status.FAIL, saw, want, says, cure, token)
+
+
+def unknown(subject: str, why: str, want: str) -> Finding:
+    """Report that `subject` could not be decided, and go on with the next; no pass either."""
+    return Finding(subject, Status.ERROR, why, want)
 
 
 def skip(subject: str, why: str) -> Finding:

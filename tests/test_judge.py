@@ -1,4 +1,4 @@
-"""judge: the one place where not knowing becomes an ERROR."""
+"""judge: where not knowing becomes an ERROR."""
 
 from __future__ import annotations
 

@@ -21,16 +21,25 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from preflight.model import Status, Verdict
+from preflight.plugin import fail, skip
 from preflight.report import Run, exit_code, junit, machine, text
 from preflight.report.names import fold, where
 from preflight.report.printable import bounded, decodable, safe, visible
 from preflight.report.run import WORST_FIRST, tally
 from preflight.report.style import Style
-from tests.report_runs import HOSTILE, RUNS, THREE, broken, nothing, ready, run
+from tests.report_runs import HOSTILE, RUNS, THREE, answered, broken, nothing, ready, run
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden/report"
 SCHEMA = json.loads((ROOT / "preflight/schemas/report.schema.json").read_text())
+# What is shipped lets keys be added; what is written today has those and no others.
+CLOSED = {
+    **SCHEMA,
+    "additionalProperties": False,
+    "$defs": {
+        name: {**part, "additionalProperties": False} for name, part in SCHEMA["$defs"].items()
+    },
+}
 UPDATE = bool(os.environ.get("GKPREP_UPDATE_GOLDENS"))
 
 FORMATS: dict[str, Callable[[Run], str]] = {
@@ -225,13 +234,19 @@ def test_a_hostile_node_forges_no_line() -> None:
 def test_json_keeps_the_contract(case: str) -> None:
     report = machine.render(RUNS[case]())
     assert report.isascii()
-    Draft202012Validator(SCHEMA, format_checker=FormatChecker()).validate(json.loads(report))
+    Draft202012Validator(CLOSED, format_checker=FormatChecker()).validate(json.loads(report))
 
 
-def test_the_schema_is_one_and_closed() -> None:
+def test_a_later_report_with_more_keys_is_valid_too() -> None:
     Draft202012Validator.check_schema(SCHEMA)
+    report = json.loads(machine.render(broken()))
+    later = {**report, "more": 1, "findings": [{**f, "more": 1} for f in report["findings"]]}
+    Draft202012Validator(SCHEMA).validate(later)
+    assert not Draft202012Validator(CLOSED).is_valid(later)
+
+
+def test_every_key_is_always_there() -> None:
     objects = [SCHEMA, *SCHEMA["$defs"].values()]
-    assert all(part["additionalProperties"] is False for part in objects)
     assert all(part["required"] == list(part["properties"]) for part in objects)
 
 
@@ -299,6 +314,18 @@ def test_junit_fails_just_where_the_exit_code_does(case: str) -> None:
     made = RUNS[case]()
     root = ET.fromstring(junit.render(made))
     assert (int(root.get("failures", "")) > 0) is (made.verdict is Verdict.BLOCKED)
+    troubles = int(root.get("failures", "")) + int(root.get("errors", ""))
+    assert (troubles > 0) is (made.verdict is not Verdict.READY and bool(made.findings))
+
+
+def test_junit_shows_what_nobody_has_judged_as_an_error() -> None:
+    node, skipped = THREE[0], ("device-clean", THREE[0].name, skip("/dev/sdb", "no disk"))
+    lonely = run([answered(node)], [skipped])
+    assert lonely.verdict is Verdict.UNKNOWN
+    assert ET.fromstring(junit.render(lonely)).get("errors") == "1"
+    failing = ("device-usable", node.name, fail("/dev/sdb", "not there", "a disk"))
+    explained = ET.fromstring(junit.render(run([answered(node)], [skipped, failing])))
+    assert (explained.get("errors"), explained.get("failures")) == ("0", "1")
 
 
 def test_junit_says_what_the_text_says() -> None:

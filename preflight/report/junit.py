@@ -17,6 +17,9 @@ from preflight.report.run import Run, worst
 
 FLEET = "cluster"
 KINDS = {Status.FAIL: "failure", Status.ERROR: "error", Status.SKIP: "skipped"}
+# A skip leaves the word to another finding. Where none has it, nobody has judged that subject: a
+# reader that counts failures and errors alone must not take the run for a good one.
+UNEXPLAINED = {**KINDS, Status.SKIP: "error"}
 
 
 def render(run: Run) -> str:
@@ -64,7 +67,9 @@ def _outcome(case: Element, run: Run, findings: Sequence[Finding]) -> None:
     """The worst finding is the outcome; what was seen besides is the output of the case."""
     status = worst(finding.status for finding in findings)
     decisive = [finding for finding in findings if finding.status is status]
-    kind = "failure" if status is Status.WARN and run.strict else KINDS.get(status)
+    explained = any(finding.status in {Status.FAIL, Status.ERROR} for finding in run.findings)
+    kinds = KINDS if explained else UNEXPLAINED
+    kind = "failure" if status is Status.WARN and run.strict else kinds.get(status)
     if kind:
         message = "; ".join(visible(finding.saw) for finding in decisive)
         outcome = SubElement(case, kind, type=status.value, message=message)
