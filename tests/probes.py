@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import cast
 
+import checks
 from preflight import facts
 from preflight.model import Probe
 
 
 def find(name: str, args: list[str]) -> Probe[object]:
-    """Return the probe that `module.attribute` names; a factory is called with `args`.
+    """Return the probe of that name; a factory, named `module.attribute`, is called with `args`.
 
     Raises LookupError where there is no such probe, or where arguments and kind do not match.
     """
-    known = dict(probes())
+    known = dict([*probes(), *own_probes()])
     if name not in known:
         raise LookupError(f"there is no probe {name}; there are: {' '.join(sorted(known))}")
     found = known[name]
@@ -45,6 +46,14 @@ def probes() -> Iterator[tuple[str, object]]:
             if (made or _is_factory(value, module)) and not any(value is other for other in seen):
                 seen.append(value)
                 yield f"{name}.{attribute}", value
+
+
+def own_probes() -> Iterator[tuple[str, object]]:
+    """Probes that a check brings in its own file, with the names that they give themselves."""
+    for info in pkgutil.iter_modules(checks.__path__, f"{checks.__name__}."):
+        for value in vars(importlib.import_module(info.name)).values():
+            if isinstance(value, Probe):
+                yield value.name, value
 
 
 def _is_factory(value: object, module: ModuleType) -> bool:

@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -65,13 +67,27 @@ def test_a_check_added_as_one_file_is_listed_explained_and_reported(
         "systemd 219 (CentOS 7) cannot run"
         in run(gkprep, house, "explain", "cgroup-version").stdout
     )
-    args = ("check", "--local", "--device", "/dev/none", "--only", "cgroup-version", "-o", "json")
-    report = run(gkprep, house, *args)
-    findings = json.loads(report.stdout)["findings"]
+    args = ("check", "--local", "--device", "/dev/none", "--only", "cgroup-version", "-o")
+    findings = json.loads(run(gkprep, house, *args, "json").stdout)["findings"]
     kind = subprocess.check_output(["stat", "-f", "-c", "%T", "/sys/fs/cgroup"], text=True).strip()
     assert [(f["check"], f["subject"], f["status"]) for f in findings] == [
         ("cgroup-version", "/sys/fs/cgroup", "warn" if kind == "cgroup2fs" else "pass")
     ]
+    glyph = "!" if kind == "cgroup2fs" else "+"
+    assert run(gkprep, house, *args, "text").stdout.startswith(f"{glyph} cgroup-version")
+    cases = ET.fromstring(run(gkprep, house, *args, "junit").stdout).findall(".//testcase")
+    assert [case.get("classname", "").rpartition(".")[2] for case in cases] == ["cgroup-version"]
+
+
+def test_what_the_probe_of_an_added_check_prints_can_be_recorded(house: Path) -> None:
+    """As the page says, but on this machine."""
+    (house / "checks/cgroup_version.py").write_text(documented_example())
+    shutil.copytree(ROOT / "tests", house / "tests")
+    words = ["-m", "tests.record", "cgroup.filesystem", "here", "--how", "as it stands"]
+    subprocess.run([sys.executable, *words], cwd=house, check=True, capture_output=True, timeout=60)
+    record = json.loads((house / "tests/captures/cgroup.filesystem/here.json").read_text())
+    kind = subprocess.check_output(["stat", "-f", "-c", "%T", "/sys/fs/cgroup"], text=True).strip()
+    assert record["value"] == kind
 
 
 @pytest.mark.parametrize(
