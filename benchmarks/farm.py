@@ -88,7 +88,10 @@ def main() -> None:
 
 
 def boot(stack: ExitStack, folder: Path, count: int, key: KeyPair, host_key: KeyPair) -> list[Sshd]:
-    """Start `count` sshds, each on a loopback address of its own."""
+    """Start `count` sshds, each on a loopback address of its own, and with processes of its own.
+
+    Without that every node would look through the processes of all the others.
+    """
     return [
         stack.enter_context(
             serve(
@@ -96,6 +99,7 @@ def boot(stack: ExitStack, folder: Path, count: int, key: KeyPair, host_key: Key
                 [host_key],
                 [key.public],
                 options=[f"ListenAddress {address(number)}"],
+                prefix=["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"],
             )
         )
         for number in range(count)
