@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from preflight.facts import nfs, ports, services
-from preflight.plugin import Facts, Finding, Rpcbind, check, fail, look_first, ok, warn
+from preflight.plugin import Facts, Finding, Rpcbind, Unknown, check, fail, look_first, ok, warn
 
 PORT = 111
 UNITS = ("rpcbind.socket", "rpcbind.service")
@@ -68,13 +68,23 @@ def by_pod(facts: Facts, held: tuple[ports.Listener, ...]) -> Finding:
         return by_this_pod(facts, held)
     if held and not all(known(listener) for listener in held):
         return fail("port 111", holders(held), FREE, says=POD_FAILS)
+    if held:
+        return by_its_rpcbind(facts, held)
     again = at_boot(facts)
-    if not held and not again:
+    if not again:
         return ok("port 111", "free, and nothing takes it at boot", FREE)
-    saw = holders(held) if held else f"free now, but {' and '.join(again)} will start at boot"
-    if needed := users(facts):
-        saw = f"{saw}; needed by {', '.join(needed)}"
+    saw = needed(facts, f"free now, but {' and '.join(again)} will start at boot")
     return fail("port 111", saw, FREE, says=POD_FAILS, cure=free(facts))
+
+
+def by_its_rpcbind(facts: Facts, held: tuple[ports.Listener, ...]) -> Finding:
+    """The node's own has it, which is wrong whatever else can be found out about it."""
+    saw, cure = holders(held), FREE_IT
+    try:
+        saw, cure = needed(facts, saw), free(facts)
+    except Unknown as exc:
+        saw, cure = f"{saw}; who needs it could not be found out: {exc}", ""
+    return fail("port 111", saw, FREE, says=POD_FAILS, cure=cure)
 
 
 def by_this_pod(facts: Facts, held: tuple[ports.Listener, ...]) -> Finding:
@@ -144,10 +154,11 @@ def pulled_by(facts: Facts, name: str) -> list[str]:
     return [by for by in pullers if by not in UNITS and by not in own]
 
 
-def users(facts: Facts) -> list[str]:
-    """What runs on the node and needs its rpcbind."""
+def needed(facts: Facts, saw: str) -> str:
+    """`saw`, and what runs on the node and needs its rpcbind."""
     mounted = [f"NFS at {point}" for point in sorted(facts[nfs.locking])]
-    return [*servers(facts), *mounted]
+    users = [*servers(facts), *mounted]
+    return f"{saw}; needed by {', '.join(users)}" if users else saw
 
 
 def servers(facts: Facts) -> list[str]:

@@ -174,7 +174,6 @@ def check(  # noqa: PLR0913 - one parameter an option
     from preflight.model import Limits
     from preflight.report.progress import Progress
 
-    started = datetime.now(timezone.utc)
     checks = select.select_checks(registry.checks(), only or [], skip or [])
     where = targets.find(
         inventory, local=local, devices=device or [], storage=storage, limit=limit or []
@@ -186,6 +185,7 @@ def check(  # noqa: PLR0913 - one parameter an option
     )
     connect = transport.connector(where.nodes, options, local=local)
     names = [node.name for node in where.nodes]
+    started = datetime.now(timezone.utc)  # what a person took to type a password is not counted
     with closing(connect), Progress(names, sys.stderr) as progress:
         known = survey.survey(
             where.nodes,

@@ -44,12 +44,12 @@ def collect(node: Node, probes: Iterable[Probe[object]], shell: Shell, limits: L
         values.update(_ask_twins(wanted))
     remote = [probe for probe in wanted if probe.name not in values]
     mark = secrets.token_hex(16)
-    lost = None
+    lost, cure = None, ""
     if remote:
         try:
             output = shell.run(script(remote, mark, limits), limits)
         except TransportError as exc:
-            lost = str(exc)
+            lost, cure = str(exc), exc.cure
         except PluginError:
             raise
         except Exception as exc:  # noqa: BLE001 - whatever befell this node, the others go on
@@ -57,7 +57,7 @@ def collect(node: Node, probes: Iterable[Probe[object]], shell: Shell, limits: L
         else:
             values.update(read_reply(remote, mark, output, limits))
             lost = _lost(remote, values, output)
-    return Facts(node, values, lost, time.monotonic() - started)
+    return Facts(node, values, lost, time.monotonic() - started, cure)
 
 
 def collect_fleet(
@@ -160,7 +160,7 @@ def _value(probe: Probe[object], rc: int, text: str, complaint: str, limits: Lim
         return probe.parse(text)
     except Unknown as exc:
         return Unknown(f"{probe.name}: {exc}")
-    except Exception as exc:  # noqa: BLE001 - whatever a parser trips over, the fact is not known
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever a parser trips over
         return Unknown(f"{probe.name}: the answer could not be read: {type(exc).__name__}: {exc}")
 
 
@@ -171,7 +171,7 @@ def _ask_twins(probes: Sequence[Probe[object]]) -> dict[str, object]:
             continue
         try:
             answer = probe.local()
-        except Exception as exc:  # noqa: BLE001 - as with a parser: the fact is not known
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - as with a parser
             answer = Unknown(f"{probe.name}: {type(exc).__name__}: {exc}")
         if answer is not None:
             values[probe.name] = answer

@@ -48,7 +48,14 @@ class PluginError(GkprepError):
 
 
 class TransportError(GkprepError):
-    """A node that cannot be reached, or not be trusted, or that refuses us."""
+    """A node that cannot be reached, or not be trusted, or that refuses us.
+
+    `cure` is the one command that ends it, if there is one: whole, and fit to be copied.
+    """
+
+    def __init__(self, message: str, cure: str = "") -> None:
+        super().__init__(message)
+        self.cure = cure
 
 
 class Unknown(GkprepError):  # noqa: N818 - a state of knowledge, as Facts hold it; no mishap

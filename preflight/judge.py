@@ -8,6 +8,7 @@ cannot decide about one of several subjects says so itself (`plugin.unknown`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -16,10 +17,14 @@ from preflight.model import Check, Facts, Finding, FleetCheck, Node, Probe, Stat
 
 
 def needs(checks: Iterable[Check | FleetCheck], node: Node) -> Iterator[Probe[object]]:
-    """All probes that `checks` want asked of `node`, repeats included."""
+    """All probes that `checks` want asked of `node`, repeats included.
+
+    A check that cannot say asks for nothing, and is an ERROR when it is judged.
+    """
     for check in checks:
         if isinstance(check, FleetCheck) or node.role in check.roles:
-            yield from check.needs(node)
+            with suppress(Exception, SystemExit):
+                yield from list(check.needs(node))
 
 
 def judge(checks: Sequence[Check | FleetCheck], fleet: Mapping[str, Facts]) -> tuple[Finding, ...]:
@@ -40,10 +45,16 @@ def _judge_one(check: Check | FleetCheck, fleet: Mapping[str, Facts]) -> Iterato
 
 def _judge_node(check: Check, facts: Facts) -> Iterator[Finding]:
     """One ERROR for a node that gave no answer at all; else the check's parts, each by itself."""
-    if facts.lost and not facts.values:
-        yield Finding("", Status.ERROR, facts.lost)
+    if facts.silent:
+        yield Finding("", Status.ERROR, str(facts.lost), cure=facts.cure)
         return
-    for subject, test in check.parts(facts.node):
+    try:
+        list(check.needs(facts.node))
+        parts = list(check.parts(facts.node))
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - a check that breaks has found nothing out
+        yield _broken("", exc)
+        return
+    for subject, test in parts:
         yield from _attempt(subject, partial(test, facts))
 
 
@@ -52,15 +63,30 @@ def _attempt(subject: str, test: Callable[[], Iterable[Finding]]) -> Iterator[Fi
     silent = True
     try:
         for finding in test():
+            _require_whole(finding)
             silent = False
             yield finding
     except Unknown as exc:
         yield Finding(subject, Status.ERROR, str(exc))
-    except Exception as exc:  # noqa: BLE001 - a check that breaks has found nothing out
-        yield Finding(subject, Status.ERROR, f"the check broke: {type(exc).__name__}: {exc}")
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - likewise; SystemExit would be a verdict
+        yield _broken(subject, exc)
     else:
         if silent:
             yield Finding(subject, Status.ERROR, "the check found nothing, which is no pass")
+
+
+def _broken(subject: str, exc: BaseException) -> Finding:
+    return Finding(subject, Status.ERROR, f"the check broke: {type(exc).__name__}: {exc}")
+
+
+def _require_whole(finding: object) -> None:
+    """Raise TypeError for what a plugin must not find: reports rely on words being words."""
+    if not isinstance(finding, Finding):
+        raise TypeError(f"a check yields findings, not {type(finding).__name__}")
+    words = (finding.subject, finding.saw, finding.want, finding.says, finding.cure)
+    wrong = next((word for word in words if not isinstance(word, str)), "")
+    if not isinstance(wrong, str):
+        raise TypeError(f"a finding is made of text, not of {wrong!r}")
 
 
 def verdict(findings: Iterable[Finding], *, strict: bool) -> Verdict:

@@ -204,14 +204,20 @@ class Facts:
     """What is known of one node: a typed map from probe to value.
 
     `values` holds, under each probe's name, the parsed value or the `Unknown` that says why
-    there is none. `lost` is why the node could not be read whole, None when it could; `elapsed`
-    is in seconds.
+    there is none. `lost` is why the node could not be read whole, None when it could, and `cure`
+    the command that ends it, if there is one; `elapsed` is in seconds.
     """
 
     node: Node
     values: Mapping[str, object | Unknown]
     lost: str | None = None
     elapsed: float = 0.0
+    cure: str = ""
+
+    @property
+    def silent(self) -> bool:
+        """Whether the node gave no answer at all."""
+        return bool(self.lost and not self.values)
 
     def __getitem__(self, probe: Probe[T]) -> T:
         """Return the probe's value; raise `Unknown` where it could not be found out."""

@@ -56,14 +56,18 @@ def _load(group: str, kind: type[T]) -> list[T]:
 
 
 def _modules(entry: EntryPoint) -> Iterator[ModuleType]:
+    root = _import(entry.module, entry)
+    yield root
+    for info in pkgutil.iter_modules(getattr(root, "__path__", ())):
+        if not info.name.startswith("_"):
+            yield _import(f"{entry.module}.{info.name}", entry)
+
+
+def _import(name: str, entry: EntryPoint) -> ModuleType:
+    """Import one module; raises PluginError whatever it does, an exit with any code included."""
     try:
-        root = importlib.import_module(entry.module)
-        yield root
-        for info in pkgutil.iter_modules(getattr(root, "__path__", ())):
-            if not info.name.startswith("_"):
-                yield importlib.import_module(f"{entry.module}.{info.name}")
-    except Exception as exc:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as exc:
         origin = f" of {entry.dist.name}" if entry.dist else ""
-        raise PluginError(
-            f"plugin {entry.value}{origin} cannot be loaded: {type(exc).__name__}: {exc}"
-        ) from exc
+        told = " ".join(f"{type(exc).__name__}: {exc}".split())
+        raise PluginError(f"plugin {name}{origin} cannot be loaded: {told}") from exc

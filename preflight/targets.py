@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from pathlib import Path
 from preflight import inventory
 from preflight.errors import UsageError
 from preflight.facts import network
-from preflight.inventory.rules import canonical, is_ip, same_path, special
+from preflight.inventory.rules import DEVICE_PATH, canonical, is_ip, same_path, special
 from preflight.model import Device, Inventory, Node
 from preflight.select import select_nodes
 
@@ -50,7 +51,7 @@ def find(
 
 def from_inventory(path: Path | None, limit: Sequence[str]) -> Targets:
     """The inventory's nodes, or those that `limit` names; raises UsageError or InventoryError."""
-    nodes = acquainted(inventory_of(path).nodes)
+    nodes = acquainted(inventory_of(path, "; --local needs none").nodes)
     return Targets(select_nodes(nodes, limit), whole=not limit)
 
 
@@ -64,13 +65,16 @@ def acquainted(nodes: Sequence[Node]) -> tuple[Node, ...]:
     )
 
 
-def inventory_of(path: Path | None) -> Inventory:
-    """The inventory at `path`, or the one found by default; raises UsageError without any."""
+def inventory_of(path: Path | None, otherwise: str = "") -> Inventory:
+    """The inventory at `path`, or the one found by default; raises UsageError without any.
+
+    `otherwise` is what else the command could do then.
+    """
     source = find_inventory(path)
     if source is None:
         raise UsageError(
             "there is no inventory: name one, set GKPREP_INVENTORY, or write ./inventory.yaml"
-            " (gkprep init writes one to start from); gkprep check --local needs none"
+            f" (gkprep init writes one to start from){otherwise}"
         )
     return inventory.load(source)
 
@@ -97,7 +101,11 @@ def this_machine(path: Path | None, devices: Sequence[str], storage: str | None)
         own = network.own_addresses() or frozenset()
         whole = inventory.load(source)
         whole = replace(whole, nodes=acquainted(whole.nodes))
-        node = inventory.local_node(whole, socket.gethostname(), own)
+        try:
+            node = inventory.local_node(whole, socket.gethostname(), own)
+        except UsageError as exc:
+            way_out = "--device or --storage checks this machine without it"
+            raise UsageError(f"{source}: {exc}; {way_out}") from None
     return Targets((node,), whole=False)
 
 
@@ -110,7 +118,10 @@ def require_described(devices: Sequence[str], storage: str | None) -> None:
             raise UsageError(f"--storage {storage}: {why}; {needs}")
     for number, device in enumerate(devices):
         if not device.startswith("/"):
-            raise UsageError(f"--device {device}: a disk is named by its whole path: /dev/{device}")
+            raise UsageError(f"--device {device!r}: a disk is named by its whole path, as /dev/sdb")
+        if not re.fullmatch(DEVICE_PATH, device):
+            allowed = "letters, digits and _ . : / -"
+            raise UsageError(f"--device {device!r}: heketi takes only {allowed} in a path")
         if same_path(device) in map(same_path, devices[:number]):
             raise UsageError(f"--device {device}: this disk is named twice")
 
@@ -118,6 +129,8 @@ def require_described(devices: Sequence[str], storage: str | None) -> None:
 def find_inventory(path: Path | None) -> Path | None:
     """`path`, else what GKPREP_INVENTORY names, else ./inventory.yaml where there is one."""
     if path is not None:
+        if path == Path():  # what an unset "$VARIABLE" becomes
+            raise UsageError("the inventory's name is empty")
         return path
     if named := os.environ.get(INVENTORY_VARIABLE):
         return Path(named)

@@ -185,7 +185,8 @@ def data(of: Node, device: str, saw: str, token: str) -> Found:
 def unknown(of: Facts, checks: Sequence[str] = OF_A_STORAGE_NODE) -> Found:
     """What `judge` makes of a node that gave no answer."""
     why = of.lost or ""
-    return [(check, of.node.name, Finding("", Status.ERROR, why)) for check in checks]
+    lost = Finding("", Status.ERROR, why, cure=of.cure)
+    return [(check, of.node.name, lost) for check in checks]
 
 
 def size(count: int, status: Callable[..., Finding] = fail) -> tuple[str, None, Finding]:

@@ -503,3 +503,10 @@ def test_what_a_peer_would_meet_is_said() -> None:
     found = state("firewalld-closed")
     assert {finding.says for finding in found.values()} == {module.SAYS}
     assert {finding.want for finding in found.values()} == {module.WANT}
+
+
+def test_without_a_storage_address_there_is_nothing_to_decide() -> None:
+    """As with --local on a machine without a default route."""
+    [finding] = findings(replace(NODE, storage=None)).values()
+    assert finding.status is Status.ERROR
+    assert finding.saw == "no storage address is known: this machine has no default route"

@@ -8,7 +8,7 @@ import pytest
 
 from preflight.errors import Unknown
 from preflight.judge import judge, needs, verdict
-from preflight.model import Device, Facts, Finding, Node, Probe, Role, Status, Verdict
+from preflight.model import Check, Device, Facts, Finding, Node, Probe, Role, Status, Verdict
 from preflight.plugin import EVERY_ROLE, check, device_check, fail, fleet_check, ok, skip, warn
 
 A_FACT = Probe("a.fact", "echo", str)
@@ -102,6 +102,49 @@ def test_a_check_that_breaks_is_an_error() -> None:
     found = judge([broken], {"node1": known(a_fact="x")})
     assert [f.status for f in found] == [Status.PASS, Status.ERROR]
     assert found[-1].saw.startswith("the check broke: ZeroDivisionError: ")
+
+
+@check(A_FACT)
+def leaves(_facts: Facts) -> Iterator[Finding]:
+    """Would end gkprep with the exit code of a good verdict."""
+    yield ok("one", "fine")
+    raise SystemExit(0)
+
+
+@check(A_FACT)
+def mumbles(_facts: Facts) -> Iterator[Finding]:
+    """Finds something that is no text."""
+    yield ok("one", 5)  # type: ignore[arg-type]
+
+
+@check(A_FACT)
+def babbles(_facts: Facts) -> Iterator[Finding]:
+    """Finds something that is no finding."""
+    yield "fine"  # type: ignore[misc]
+
+
+@check(lambda node: [on_disk(node.devices[0].path)])
+def cannot_say_what_it_needs(_facts: Facts) -> Iterator[Finding]:
+    """Trips over a node without devices."""
+    yield ok("one", "fine")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (leaves, "SystemExit: 0"),
+        (mumbles, "TypeError: a finding is made of text, not of 5"),
+        (babbles, "TypeError: a check yields findings, not str"),
+        (cannot_say_what_it_needs, "IndexError: tuple index out of range"),
+    ],
+    ids=lambda given: getattr(given, "id", ""),
+)
+def test_a_check_that_is_wrong_is_an_error_and_hides_no_other(wrong: Check, why: str) -> None:
+    assert list(needs([wrong, for_all], node("node1")))[-1] == A_FACT
+    found = judge([wrong, for_all], {"node1": known(a_fact="a")})
+    assert (found[-2].check, found[-2].status) == (wrong.id, Status.ERROR)
+    assert found[-2].saw == f"the check broke: {why}"
+    assert (found[-1].check, found[-1].status) == ("for-all", Status.PASS)
 
 
 def test_a_check_that_asks_for_what_it_did_not_declare_is_an_error() -> None:

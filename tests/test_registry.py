@@ -93,7 +93,8 @@ def test_what_the_probe_of_an_added_check_prints_can_be_recorded(house: Path) ->
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("import nothing_of_that_name", "cannot be loaded: ModuleNotFoundError"),
+        ("import nothing_of_that_name", "plugin checks.broken of gkprep cannot be loaded: Module"),
+        ("import sys; sys.exit(0)", "cannot be loaded: SystemExit: 0"),
         (
             documented_example().replace("def cgroup_version", "def kernel_modules"),
             "two plugins claim",

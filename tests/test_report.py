@@ -14,6 +14,7 @@ import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -27,7 +28,18 @@ from preflight.report.names import fold, where
 from preflight.report.printable import bounded, decodable, safe, visible
 from preflight.report.run import WORST_FIRST, tally
 from preflight.report.style import Style
-from tests.report_runs import HOSTILE, RUNS, THREE, answered, broken, nothing, ready, run
+from tests.report_runs import (
+    HOSTILE,
+    RUNS,
+    THREE,
+    answered,
+    broken,
+    nothing,
+    ready,
+    run,
+    silent,
+    unknown,
+)
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden/report"
@@ -206,6 +218,14 @@ def test_an_unreachable_node_is_named_once() -> None:
     assert (
         "? node-182  unreachable: connection timed out after 10 s    (7 checks unknown)\n" in report
     )
+
+
+@pytest.mark.parametrize("width", [None, 80])
+def test_what_makes_a_node_answer_stands_whole_on_a_line(width: int | None) -> None:
+    command = f"ssh-keyscan -H -t ed25519 -p 2201 node-182 >> ~/{'long/' * 60}known_hosts"
+    lost = replace(silent(THREE[1], "host key is unknown: " + "x" * 80), cure=command)
+    lines = text.render(run([lost], unknown(lost)), Style(width)).splitlines()
+    assert f"    by hand: {command}" in lines
 
 
 def test_tokens_do_not_break_the_grouping() -> None:

@@ -237,4 +237,10 @@ def test_the_other_policy_says_how_to_begin() -> None:
 
 def test_what_is_not_known_is_no_pass() -> None:
     assert found(Unknown("ss: not found")).status is Status.ERROR
-    assert found(held(SYSTEMD), locking=Unknown("grep: /proc")).status is Status.ERROR
+    assert found(frozenset(), WAITING, locking=Unknown("grep: /proc")).status is Status.ERROR
+
+
+def test_a_port_that_is_held_fails_whatever_else_is_not_known() -> None:
+    finding = found(held(SYSTEMD), locking=Unknown("grep: /proc"))
+    assert (finding.status, finding.cure) == (Status.FAIL, "")
+    assert finding.saw.endswith("who needs it could not be found out: grep: /proc")

@@ -109,7 +109,13 @@ def test_options_that_describe_the_machine_make_an_inventory_of_the_folder_no_ma
         ({"local": True, "storage": "224.0.0.1"}, "a multicast address"),
         ({"local": True, "storage": "fe80::1%eth0"}, "one machine's own interface"),
         ({"local": True, "devices": ["/dev/sdb", "/dev//sdb"]}, "named twice"),
-        ({"local": True, "devices": ["sdb"]}, "--device"),
+        ({"local": True, "devices": ["sdb"]}, "--device 'sdb': a disk is named by its whole path"),
+        ({"local": True, "devices": [""]}, "--device '': a disk is named by its whole path"),
+        (
+            {"local": True, "devices": ["/dev/a b"]},
+            "--device '/dev/a b': heketi takes only letters",
+        ),
+        ({"path": Path()}, "the inventory's name is empty"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(given: dict[str, Any], complaint: str) -> None:

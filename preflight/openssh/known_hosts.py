@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import shlex
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -146,7 +147,7 @@ def judge(name: str, entries: Iterable[Entry], shown: HostKey) -> Trust:
                 f" verify; add the host's own key, {shown.fingerprint}, beside it"
             )
     if keys:
-        raise TransportError(_changed(name, keys, shown))
+        raise _changed(name, keys, shown)
     return Trust.UNKNOWN
 
 
@@ -184,16 +185,16 @@ def refuse_words(name: str, entry: Entry, shown: HostKey) -> None:
         raise TransportError(f"{entry.place}: gkprep does not know {entry.word}, set for {name}")
 
 
-def _changed(name: str, keys: list[Entry], shown: HostKey) -> str:
+def _changed(name: str, keys: list[Entry], shown: HostKey) -> TransportError:
     same_type = [entry for entry in keys if entry.key and entry.key.type == shown.type]
     entry = (same_type or keys)[0]
     old = entry.key.fingerprint if entry.key else ""
     kind = entry.key.type if entry.key else ""
     file = entry.place.rpartition(":")[0]
-    return (
+    return TransportError(
         f"host key has CHANGED: {entry.place} has {kind} {old}, the host shows {shown.type}"
-        f" {shown.fingerprint}; someone may be in between. If the machine was set up anew:"
-        f" ssh-keygen -R '{name}' -f {file}"
+        f" {shown.fingerprint}; someone may be in between, unless the machine was set up anew",
+        cure=f"ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(file)}",
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from preflight.model import Facts, Finding, Status
@@ -66,13 +66,15 @@ class Section:
 class Silence:
     """Nodes that could not be asked, or not to the end, for one reason.
 
-    `checks` is how many checks each of the nodes owes an answer for it; `whole`: no answer came.
+    `checks` is how many checks each of the nodes owes an answer for it; `whole`: no answer came;
+    `cure` is the command that ends it, if there is one.
     """
 
     nodes: tuple[str, ...]
     reason: str
     checks: int
     whole: bool
+    cure: str = ""
 
 
 def sections(findings: Iterable[Finding]) -> list[Section]:
@@ -96,11 +98,11 @@ def silences(findings: Iterable[Finding], facts: Mapping[str, Facts]) -> list[Si
     for node, known in facts.items():
         if known.lost:
             checks = len({finding.check for finding in unanswered.get(node, ())})
-            found.append(Silence((node,), known.lost, checks, whole=not known.values))
-    alike = _by(found, lambda silence: (silence.reason, silence.checks, silence.whole))
+            found.append(Silence((node,), known.lost, checks, known.silent, known.cure))
+    alike = _by(found, lambda silence: replace(silence, nodes=()))
     return [
-        Silence(tuple(silence.nodes[0] for silence in group), group[0].reason, checks, whole)
-        for (_, checks, whole), group in alike.items()
+        replace(same, nodes=tuple(silence.nodes[0] for silence in group))
+        for same, group in alike.items()
     ]
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from preflight.model import Facts, Finding
 from preflight.report.printable import decodable
-from preflight.report.run import Run, reachable
+from preflight.report.run import Run
 
 SCHEMA = 1
 
@@ -45,7 +45,7 @@ def _node(facts: Facts) -> dict[str, object]:
     return {
         "name": decodable(facts.node.name),
         "address": decodable(facts.node.address),
-        "reachable": reachable(facts),
+        "reachable": not facts.silent,
         "error": None if facts.lost is None else decodable(facts.lost),
     }
 
@@ -59,6 +59,8 @@ def _finding(run: Run, finding: Finding) -> dict[str, object]:
         "status": finding.status.value,
         "saw": decodable(finding.saw),
         "want": decodable(finding.want),
+        "says": decodable(finding.says),
+        "cure": decodable(finding.cure),
         "fixable": risk is not None,
         "risk": None if risk is None else risk.value,
         "token": None if finding.token is None else decodable(finding.token),

@@ -47,11 +47,6 @@ def exit_code(verdict: Verdict) -> int:
     return EXIT_CODES[verdict]
 
 
-def reachable(facts: Facts) -> bool:
-    """Whether the node answered at all; the same line that `judge` draws."""
-    return not (facts.lost and not facts.values)
-
-
 def worst(statuses: Iterable[Status]) -> Status:
     """The status that decides where one check has several findings."""
     return min(statuses, key=WORST_FIRST.index)

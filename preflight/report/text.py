@@ -200,13 +200,17 @@ class _Report:
         label = "by hand: "
         page = f"gkprep explain {entry.check}"
         for cure in entry.cures[:LIST]:
-            whole = len(cure) <= CURE and visible(cure, ascii_only=self.style.plain) == cure
-            shown = cure if whole else f"{page} (the command cannot be shown faithfully here)"
-            self.page.line(INDENT, Span(label, "label"), Span(shown, "command"))
+            self.command(label, cure, page)
             label = " " * len(label)
         if len(entry.cures) > LIST:
             more = f"{ELISION} {len(entry.cures) - LIST} more, each for its own subject: {page}"
             self.page.line(INDENT, Span(label), Span(more, "label"))
+
+    def command(self, label: str, command: str, instead: str) -> None:
+        """One line to copy, however long; `instead` where it would not come out as it is."""
+        whole = len(command) <= CURE and visible(command, ascii_only=self.style.plain) == command
+        shown = command if whole else f"{instead} (the command cannot be shown faithfully here)"
+        self.page.line(INDENT, Span(label, "label"), Span(shown, "command"))
 
     def way_out(self, check: str) -> None:
         """The two commands that go on from here, on one line where there is room."""
@@ -274,6 +278,8 @@ class _Report:
         else:
             self.page.wrapped(head[0], body=Span(names, "strong"))
             self.page.wrapped(INDENT, body=Span(text))
+        if silence.cure:
+            self.command("by hand: ", silence.cure, "-o json has the command")
 
     # The last line.
 

@@ -41,7 +41,11 @@ class HostKeys:
             if self._accept_new or config.strict in {Strict.ACCEPT_NEW, Strict.NO}:
                 self._record(config, shown)
                 return
-        raise TransportError(_unknown(config, shown, self._home))
+        raise TransportError(
+            f"host key is unknown: {shown.type} {shown.fingerprint}; compare the fingerprint before"
+            " you add it, or use --accept-new",
+            cure=_add(config, shown, self._home),
+        )
 
     def _is_known(self, config: HostConfig, shown: HostKey) -> bool:
         name, *fallback = _names(config)
@@ -78,18 +82,20 @@ def _key_type(algorithm: str) -> str:
     return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
 
 
-def _unknown(config: HostConfig, shown: HostKey, home: Path) -> str:
-    """Say how the key is added: by ssh-keyscan where that finds the host under its own name."""
+def _for_a_shell(path: Path, home: Path) -> str:
+    """`~/.ssh/known_hosts` where it is at home, and in quotes what needs them."""
+    if path.is_relative_to(home):
+        return f"~/{shlex.quote(str(path.relative_to(home)))}"
+    return shlex.quote(str(path))
+
+
+def _add(config: HostConfig, shown: HostKey, home: Path) -> str:
+    """The command that adds the key: ssh-keyscan where that finds the host under its own name."""
     direct = not (config.jumps or config.proxy_command or config.host_key_alias)
     if direct and config.user_known_hosts:
         hashed = "-H " if config.hash_known_hosts else ""
-        file = str(config.user_known_hosts[0]).replace(f"{home}/", "~/", 1)
+        file = _for_a_shell(config.user_known_hosts[0], home)
         target = f"{shown.algorithm} -p {config.port} {shlex.quote(config.hostname)}"
-        add = f"ssh-keyscan {hashed}-t {target} >> {file}"
-    else:
-        jump = f"-J {','.join(config.jumps)} " if config.jumps else ""
-        add = f"ssh {jump}-p {config.port} {config.user}@{config.alias}"
-    return (
-        f"host key is unknown: {shown.type} {shown.fingerprint}; compare the fingerprint,"
-        f" then add it: {add}, or use --accept-new"
-    )
+        return f"ssh-keyscan {hashed}-t {target} >> {file}"
+    jump = f"-J {','.join(config.jumps)} " if config.jumps else ""
+    return f"ssh {jump}-p {config.port} {config.user}@{config.alias}"

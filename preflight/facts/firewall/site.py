@@ -55,7 +55,9 @@ class Site:
     @classmethod
     def of(cls, facts: Facts) -> Site:
         """Raises Unknown where something that decides is not known."""
-        storage = str(facts.node.storage)
+        storage = facts.node.storage
+        if storage is None:
+            raise Unknown("no storage address is known: this machine has no default route")
         here = network.carrier(facts[network.addresses], storage)
         if here is None:
             has = ", ".join(sorted({each.ip for each in facts[network.addresses]}))
