@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from contextlib import closing, suppress
 from datetime import datetime, timezone
@@ -44,7 +45,7 @@ class ListFormat(str, Enum):
 InventoryArgument = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[INVENTORY]",
+        metavar="INVENTORY",
         help="Inventory (YAML) or heketi topology.json."
         "  [default: $GKPREP_INVENTORY, then ./inventory.yaml]",
         show_default=False,
@@ -95,10 +96,10 @@ def main() -> None:
         app(prog_name="gkprep")
     except InventoryError as exc:
         # file:line:column goes first on each line, so that editors find the place.
-        tell(str(exc))
+        tell_safely(*str(exc).splitlines())
         sys.exit(2)
     except GkprepError as exc:
-        tell(f"gkprep: {exc}")
+        tell_safely(f"gkprep: {exc}")
         sys.exit(2)
     except Exception as exc:  # noqa: BLE001 - whatever it is, Python would exit with 1
         tell_mistake(exc)
@@ -115,6 +116,13 @@ def tell_mistake(exc: Exception) -> None:
         traceback.print_exception(exc)
     told = f"{type(exc).__name__}: {visible(str(exc))}"
     tell(f"gkprep: internal error: {told} (GKPREP_DEBUG=1 shows where)")
+
+
+def tell_safely(*lines: str) -> None:
+    """Print lines that quote what a user wrote: fit for a terminal, whatever that is."""
+    from preflight.report.printable import visible
+
+    tell("\n".join(map(visible, lines)))
 
 
 def tell(text: str) -> None:
@@ -134,7 +142,7 @@ def open_streams() -> None:
 def show_version(wanted: bool) -> None:
     """Print the version, which ends the command."""
     if wanted:
-        typer.echo(f"gkprep {version()}")
+        write(f"gkprep {version()}\n")
         raise typer.Exit
 
 
@@ -221,7 +229,9 @@ def topology(inventory: InventoryArgument = None) -> None:
 
 @app.command()
 def init(
-    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("inventory.yaml"),
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path(
+        "inventory.yaml"
+    ),
 ) -> None:
     """Write a commented inventory to start from. Never overwrites a file."""
     from preflight import template
@@ -229,7 +239,7 @@ def init(
 
     template.write(path)
     name = visible(str(path))
-    typer.echo(f"{name} written: edit it, then run gkprep check {name}", err=True)
+    typer.echo(f"{name} written: edit it, then run gkprep check {shlex.quote(name)}", err=True)
 
 
 @app.command("list")

@@ -222,7 +222,7 @@ def test_a_topology_is_written_whatever_the_encoding(gkprep: str, tmp_path: Path
 def test_a_name_stays_on_its_line(gkprep: str, tmp_path: Path) -> None:
     done = run(gkprep, "init", "a\nb", cwd=tmp_path)
     assert (tmp_path / "a\nb").exists()
-    assert done.stderr == "a\\nb written: edit it, then run gkprep check a\\nb\n"
+    assert done.stderr == "a\\nb written: edit it, then run gkprep check 'a\\nb'\n"
 
 
 def test_an_account_without_a_home_is_told_to_name_one(gkprep: str, tmp_path: Path) -> None:
