@@ -509,4 +509,5 @@ def test_without_a_storage_address_there_is_nothing_to_decide() -> None:
     """As with --local on a machine without a default route."""
     [finding] = findings(replace(NODE, storage=None)).values()
     assert finding.status is Status.ERROR
-    assert finding.saw == "no storage address is known: this machine has no default route"
+    why = "no storage address is known: this machine has no default route"
+    assert finding.saw == f"{why}; --storage names one"

@@ -57,7 +57,8 @@ class Site:
         """Raises Unknown where something that decides is not known."""
         storage = facts.node.storage
         if storage is None:
-            raise Unknown("no storage address is known: this machine has no default route")
+            why = "no storage address is known: this machine has no default route"
+            raise Unknown(f"{why}; --storage names one")
         here = network.carrier(facts[network.addresses], storage)
         if here is None:
             has = ", ".join(sorted({each.ip for each in facts[network.addresses]}))
