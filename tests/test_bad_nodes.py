@@ -173,7 +173,7 @@ def huge_packet(_site: Site, _sshd: Sshd) -> Iterator[Bad]:
 
 @case(
     "unknown host key",
-    "^host key is unknown: ssh-ed25519 SHA256:.* ssh-keyscan (-H )?-t ed25519 -p ",
+    "^host key is unknown: ssh-ed25519 SHA256:.*; compare the fingerprint before you add it, or",
 )
 def unknown_key(_site: Site, sshd: Sshd) -> Iterator[Bad]:
     yield Bad(sshd.port, known=False)
