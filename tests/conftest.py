@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import netns
 from tests.lab import Lab
 from tests.site import no_agent, site, sshd, users
 
@@ -18,6 +19,15 @@ __all__ = ["gkprep", "lab", "no_agent", "site", "sshd", "users"]
 def gkprep() -> str:
     """Path of the installed command."""
     return str(Path(sys.executable).with_name("gkprep"))
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[netns.Hosts]:
+    """Two hosts in network namespaces, without any rule; leave them so."""
+    if why := netns.missing():
+        pytest.skip(why)
+    with netns.hosts() as pair:
+        yield pair
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ from tests.site import (
     node,
 )
 from tests.sshd import Sshd, free_port
+from tests.world import lacking, world
 
 pytestmark = [pytest.mark.sshd, pytest.mark.usefixtures("no_agent")]
 
@@ -278,29 +279,15 @@ def escapes(site: Site, _sshd: Sshd) -> Iterator[Bad]:
         yield Bad(server.port)
 
 
-def without(*commands: str) -> list[str]:
-    """Start the next command in a world of its own, where these commands are nowhere.
-
-    Its /usr/bin, which /bin is a link to, is a folder of links to what was there, less those.
-    """
-    missing = " ".join(commands)
-    script = (
-        "mount -t tmpfs none /mnt && mkdir /mnt/bin && mount --bind /usr/bin /mnt/bin"
-        " && mount -t tmpfs none /usr/bin && PATH=/mnt/bin && ln -s /mnt/bin/* /usr/bin/"
-        f' && cd /usr/bin && rm {missing} && cd / && exec "$@"'
-    )
-    return ["unshare", "-m", "/bin/bash", "-c", script, "bash"]
-
-
 @case("no sh", "the login did not start a shell: .*sh: .*not found.* .exit 127.")
 def no_sh(site: Site, _sshd: Sshd) -> Iterator[Bad]:
-    with site.server(prefix=without("sh", "dash")) as server:
+    with site.server(prefix=world(*lacking("sh", "dash"))) as server:
         yield Bad(server.port)
 
 
 @case("no sudo", "sudo did not start a shell: .*sudo.*No such file or directory .exit 127.")
 def no_sudo(site: Site, _sshd: Sshd) -> Iterator[Bad]:
-    with site.server(prefix=without("sudo")) as server:
+    with site.server(prefix=world(*lacking("sudo"))) as server:
         yield Bad(server.port, user=DENIED)
 
 
@@ -418,14 +405,14 @@ def crippled(
 
 def test_no_ss(site: Site) -> None:
     sockets = Probe("sockets", "ss -ltn", str.strip)
-    with site.server(prefix=without("ss")) as server:
+    with site.server(prefix=world(*lacking("ss"))) as server:
         facts = crippled(site, server, (WHO, sockets, LAST))
     assert re.search("^sockets: exit 127: .*ss: .*not found", why(facts, sockets))
     assert (facts[WHO], facts[LAST], facts.lost) == ("0", "last", None)
 
 
 def test_no_timeout(site: Site) -> None:
-    with site.server(prefix=without("timeout")) as server:
+    with site.server(prefix=world(*lacking("timeout"))) as server:
         facts = crippled(site, server, PROBES)
     for probe in PROBES:
         assert re.search("exit 127: .*timeout: .*not found", why(facts, probe))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ipaddress
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -19,7 +18,6 @@ from preflight.facts import firewall
 from preflight.facts.firewall.netfilter import Packet, Span, Table
 from preflight.facts.firewall.passage import Question, answers, walk
 from preflight.model import PortRange
-from tests import netns
 from tests.netns import INTERFACE, NODE, PEERS, PORTS, Hosts
 
 IPTABLES, IP6TABLES, LEGACY, NFT = "iptables", "ip6tables", "iptables-legacy", "nft"
@@ -234,14 +232,6 @@ CASES = {
         program=IP6TABLES,
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def hosts() -> Iterator[Hosts]:
-    if why := netns.missing():
-        pytest.skip(why)
-    with netns.hosts() as pair:
-        yield pair
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import re
-import select
-import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.command import at_a_terminal, unattended
 from tests.site import ASKED, LOCALHOST, PASSWORD, Home, Site
 from tests.sshd import Sshd, keygen
 
-PATIENCE = 30.0
 PASSPHRASE = "open sesame"
 
 pytestmark = [pytest.mark.sshd, pytest.mark.usefixtures("no_agent")]
@@ -36,50 +30,6 @@ def command(gkprep: str, file: Path, *options: str) -> list[str]:
     return [gkprep, "check", str(file), "--only", "mount-glusterfs", *options]
 
 
-def environment(home: Home) -> dict[str, str]:
-    return {**os.environ, "HOME": str(home.path), "TERM": "dumb"}
-
-
-def at_a_terminal(argv: list[str], home: Home, answers: Mapping[str, str]) -> str:
-    """Run `argv` at a terminal of its own, type each answer when asked; return the screen."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        ["setsid", "--ctty", *argv],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=environment(home),
-    ) as process:
-        os.close(theirs)
-        screen, waiting = "", dict(answers)
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and select.select([ours], [], [], PATIENCE)[0]:
-            try:
-                screen += os.read(ours, 4096).decode()
-            except OSError:  # what a terminal without anybody at its other end says
-                break
-            for question in [asked for asked in waiting if re.search(asked, screen)]:
-                os.write(ours, f"{waiting.pop(question)}\n".encode())
-        else:
-            process.kill()
-    os.close(ours)
-    assert not waiting, screen
-    return screen
-
-
-def unattended(argv: list[str], home: Home) -> subprocess.CompletedProcess[str]:
-    """Run `argv` as a CI server would: no terminal, nothing to read."""
-    return subprocess.run(
-        ["setsid", "--wait", *argv],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=environment(home),
-        timeout=PATIENCE,
-        check=False,
-    )
-
-
 def test_the_passphrase_of_a_key_is_asked_for_at_a_terminal(
     gkprep: str, site: Site, tmp_path: Path
 ) -> None:
@@ -88,7 +38,7 @@ def test_the_passphrase_of_a_key_is_asked_for_at_a_terminal(
         home = site.knows(server.port)
         home.write("config", f"IdentityFile {key.path}\n")
         argv = command(gkprep, inventory(home, server.port))
-        screen = at_a_terminal(argv, home, {"passphrase of .*/key": PASSPHRASE})
+        screen = at_a_terminal(argv, home, {"passphrase of .*/key": PASSPHRASE}).screen
     assert "mount-glusterfs" in screen
     assert "passphrase:" not in screen
     assert "ssh-add" not in screen
@@ -101,7 +51,7 @@ def test_an_empty_passphrase_leaves_the_key_out(gkprep: str, site: Site, tmp_pat
         home = site.knows(server.port)
         home.write("config", f"IdentityFile {key.path}\n")
         argv = command(gkprep, inventory(home, server.port))
-        screen = at_a_terminal(argv, home, {"passphrase of .*/key": ""})
+        screen = at_a_terminal(argv, home, {"passphrase of .*/key": ""}).screen
     assert f"ssh-add {key.path}" in " ".join(screen.split())
     assert "UNKNOWN" in screen
 
@@ -121,7 +71,7 @@ def test_the_password_of_sudo_is_asked_for(
 ) -> None:
     home = site.knows(sshd.port)
     argv = command(gkprep, inventory(home, sshd.port, users[ASKED]), "--ask-become-pass")
-    screen = at_a_terminal(argv, home, {"sudo password: ": PASSWORD})
+    screen = at_a_terminal(argv, home, {"sudo password: ": PASSWORD}).screen
     assert "mount-glusterfs" in screen
     assert "UNKNOWN" not in screen
     assert PASSWORD not in screen

@@ -1,0 +1,102 @@
+"""gkprep as a command: run with a person before it, or with nobody; what it was asked and said."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.site import Home
+
+PATIENCE = 45.0
+"""Seconds that a run may take on a busy machine; less than gkprep's own limit for a node."""
+
+Finding = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was on the screen, what went to the file that standard output was, and the end."""
+
+    screen: str
+    stdout: str
+    returncode: int
+
+
+def environment(home: Home) -> dict[str, str]:
+    """Without the colours and the inventory of whoever runs the tests."""
+    others = {key: value for key, value in os.environ.items() if key != "GKPREP_INVENTORY"}
+    return {**others, "HOME": str(home.path), "TERM": "dumb"}
+
+
+def at_a_terminal(
+    argv: Sequence[str], home: Home, answers: Mapping[str, str], *, to_file: bool = False
+) -> Seen:
+    """Run `argv` in `home`, at a terminal of its own, and type each answer when asked.
+
+    `to_file` sends standard output to a file, as `>` does.
+    """
+    ours, theirs = pty.openpty()
+    with (
+        tempfile.TemporaryFile("w+") as file,
+        subprocess.Popen(
+            ["setsid", "--ctty", *argv],
+            stdin=theirs,
+            stdout=file if to_file else theirs,
+            stderr=theirs,
+            cwd=home.path,
+            env=environment(home),
+        ) as process,
+    ):
+        os.close(theirs)
+        screen, waiting = "", dict(answers)
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and select.select([ours], [], [], PATIENCE)[0]:
+            try:
+                screen += os.read(ours, 4096).decode()
+            except OSError:  # what a terminal without anybody at its other end says
+                break
+            for question in [asked for asked in waiting if re.search(asked, screen)]:
+                os.write(ours, f"{waiting.pop(question)}\n".encode())
+        else:
+            process.kill()
+        os.close(ours)
+        assert not waiting, screen
+        returncode = process.wait()
+        file.seek(0)
+        return Seen(screen, file.read(), returncode)
+
+
+def unattended(
+    argv: Sequence[str], home: Home, *, patience: float = PATIENCE
+) -> subprocess.CompletedProcess[str]:
+    """Run `argv` in `home` as a CI server would: no terminal, nothing to read."""
+    return subprocess.run(
+        ["setsid", "--wait", *argv],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=home.path,
+        env=environment(home),
+        timeout=patience,
+        check=False,
+    )
+
+
+def findings(stdout: str) -> list[Finding]:
+    """Of a report in JSON."""
+    found: list[Finding] = json.loads(stdout)["findings"]
+    return found
+
+
+def lost(stdout: str) -> dict[str, str | None]:
+    """Of a report in JSON: by node, why it gave no answer, or not all of it."""
+    return {node["name"]: node["error"] for node in json.loads(stdout)["nodes"]}
