@@ -100,17 +100,32 @@ def test_init_never_overwrites(gkprep: str, tmp_path: Path) -> None:
 
 
 def test_three_mistakes_are_told_at_once(gkprep: str, tmp_path: Path) -> None:
-    wrong = (
-        (ROOT / "inventory.example.yaml")
-        .read_text()
-        .replace("node-182", "node-181")
-        .replace("nodes:", "node:", 1)
-    )
-    (tmp_path / "inventory.yaml").write_text(wrong + "\nzones: 3\n")
+    text = (ROOT / "inventory.example.yaml").read_text()
+    for right, wrong in (
+        ("    # storage: 192.168.136.181 ", "    storage: node-181.example "),
+        ("  - name: node-182\n", "  - name: node-181\n"),
+        ("  rpcbind: pod ", "  rpcbnd: pod "),
+    ):
+        assert text.count(right) == 1
+        text = text.replace(right, wrong)
+    (tmp_path / "inventory.yaml").write_text(text)
     done = run(gkprep, "check", cwd=tmp_path)
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) >= 2
-    assert "did you mean" in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    taken = text.count("\n", 0, text.index("node-181")) + 1
+    assert done.stderr == (
+        f"{place(text, 'node-181.example')}: storage: saw node-181.example, which is no IP address;"
+        " allowed: an IP address that the other nodes reach\n"
+        f"{place(text, 'node-181', last=True)}: name: node-181 is taken already (line {taken})\n"
+        f"{place(text, 'rpcbnd')}: unknown key 'rpcbnd' in policy; did you mean 'rpcbind'?"
+        " allowed: single_node, gluster_block, rpcbind, brick_ports\n"
+    )
+
+
+def place(text: str, part: str, *, last: bool = False) -> str:
+    """Where `part` begins, as editors understand it."""
+    at = text.rindex(part) if last else text.index(part)
+    line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+    return f"inventory.yaml:{line}:{column}"
 
 
 def test_a_reader_that_goes_away_changes_no_exit_code(gkprep: str) -> None:
