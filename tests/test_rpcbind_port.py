@@ -244,3 +244,19 @@ def test_a_port_that_is_held_fails_whatever_else_is_not_known() -> None:
     finding = found(held(SYSTEMD), locking=Unknown("grep: /proc"))
     assert (finding.status, finding.cure) == (Status.FAIL, "")
     assert finding.saw.endswith("who needs it could not be found out: grep: /proc")
+
+
+UNTIL_BOOT = Unit("loaded", "active", "enabled-runtime")
+LINKED = Unit("loaded", "inactive", "linked")
+
+
+def test_what_is_enabled_until_the_next_boot_does_not_come_back() -> None:
+    """Its target wants it as well, but by a link in /run."""
+    wanted = {"rpcbind.socket": {"sockets.target", "rpcbind.service"}}
+    finding = host(held(SYSTEMD), UNTIL_BOOT, pulled=wanted)
+    assert finding.status is Status.FAIL
+    assert finding.saw == "tcp+udp held by systemd, pid 1, but nothing starts it at boot"
+
+
+def test_a_unit_that_is_only_linked_is_not_started() -> None:
+    assert found(frozenset(), LINKED).status is Status.PASS

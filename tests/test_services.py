@@ -52,3 +52,28 @@ def test_a_boot_may_be_some_steps_away() -> None:
         "rescue.target": Pull(active=False),
     }
     assert pullers(pulls, "a.service") == ("b.service",)
+
+
+# UnitFileState's words (systemctl(1), is-enabled), and whether they bring the unit at a boot.
+@pytest.mark.parametrize(
+    ("state", "at_boot", "by_itself"),
+    [
+        ("enabled", True, True),
+        ("enabled-runtime", False, True),
+        ("linked", False, False),
+        ("linked-runtime", False, False),
+        ("alias", False, False),
+        ("masked", False, False),
+        ("masked-runtime", False, False),
+        ("static", False, False),
+        ("indirect", False, False),
+        ("disabled", False, False),
+        ("generated", False, False),
+        ("transient", False, False),
+        ("bad", False, False),
+        ("", False, False),
+    ],
+)
+def test_what_starts_at_boot(state: str, at_boot: bool, by_itself: bool) -> None:
+    unit = Unit("loaded", "inactive", state)
+    assert (unit.starts_at_boot, unit.wanted_by_itself) == (at_boot, by_itself)
