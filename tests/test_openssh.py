@@ -143,6 +143,17 @@ CONFIGS: dict[str, tuple[dict[str, str], str, SshOptions]] = {
         "node",
         SshOptions(),
     ),
+    "comments behind proxy jump": (
+        {USER: "Host node\n ProxyJump a,u@b:2022  # via the DMZ\nHost *\n ProxyJump c#d\n"},
+        "node",
+        SshOptions(),
+    ),
+    "comment against proxy jump": ({USER: "ProxyJump a#b,c\n"}, "node", SshOptions()),
+    "proxy jump none leaves room for a command": (
+        {USER: "Host node\n ProxyJump none\nHost *\n ProxyJump a\n ProxyCommand nc %h %p\n"},
+        "node",
+        SshOptions(),
+    ),
     "jump before command": ({USER: "ProxyJump a\nProxyCommand nc\n"}, "node", SshOptions()),
     "command none": ({USER: "ProxyCommand none\nProxyJump a\n"}, "node", SshOptions()),
     "host keys": (
@@ -163,6 +174,11 @@ CONFIGS: dict[str, tuple[dict[str, str], str, SshOptions]] = {
     "strict yes": ({USER: "StrictHostKeyChecking yes\n"}, "node", SshOptions()),
     "connect timeout": ({USER: "ConnectTimeout 1m30\n"}, "node", SshOptions()),
     "connect timeout none": ({USER: "ConnectTimeout none\n"}, "node", SshOptions()),
+    "connect timeout none sets nothing": (
+        {USER: "Host node\n ConnectTimeout none # no matter\nHost *\n ConnectTimeout 3\n"},
+        "node",
+        SshOptions(),
+    ),
     "address family": ({USER: "AddressFamily inet6\n"}, "node", SshOptions()),
     "agent": ({USER: "IdentityAgent ~/agent-%r\n"}, "node", SshOptions()),
     "no agent": ({USER: "IdentityAgent none\n"}, "node", SshOptions()),
@@ -224,6 +240,11 @@ CONFIGS: dict[str, tuple[dict[str, str], str, SshOptions]] = {
         SshOptions(user="b", port=2, proxy_jump="b", identity_file=Path("/etc/passwd")),
     ),
     "given no jump": ({USER: "ProxyJump a\n"}, "node", SshOptions(proxy_jump="none")),
+    "given no jump, but a command": (
+        {USER: "ProxyJump a\nProxyCommand nc %h %p\n"},
+        "node",
+        SshOptions(proxy_jump="none"),
+    ),
     "address": ({USER: "Host 10.0.0.*\n Port 44\n"}, "10.0.0.7", SshOptions()),
     "address of six": ({USER: "Host fe80::*\n Port 44\n"}, "fe80::1", SshOptions()),
 }
@@ -388,6 +409,8 @@ def test_config_file_instead_of_the_others(tmp_path: Path) -> None:
         ("Port 70000\n", "70000 is no port"),
         ("StrictHostKeyChecking maybe\n", "maybe is none of yes, true, ask"),
         ("ConnectTimeout soon\n", "soon is no time"),
+        ("ConnectTimeout NONE\n", "none is no time"),
+        ("ProxyJump # none\n", "config:1: proxyjump lacks a value"),
         ("IdentityFile ~/%q\n", "%q in ~/%q is no token"),
         ("IdentityFile ${NOT_SET_AT_ALL}/k\n", "NOT_SET_AT_ALL in .* is not set"),
         ("Port # none\n", "port lacks a value"),

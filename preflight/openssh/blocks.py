@@ -8,20 +8,21 @@ from preflight.errors import TransportError
 from preflight.model import SshOptions
 from preflight.openssh.patterns import matches_list
 from preflight.openssh.syntax import Line
-from preflight.openssh.values import first_word, login_name
+from preflight.openssh.values import first_word, is_none, login_name
 
 
 class Settings:
     """One host's settings: `by_keyword` with the line that set each, `identities` all in order.
 
-    ProxyJump and ProxyCommand compete, so they share the keyword `proxy`. `given` counts as
-    options on the command line of `ssh` do: `Match user` sees it.
+    `jumps` is ProxyJump as it was written, None where nothing was; with any but `none` there is no
+    ProxyCommand. `given` counts as options on the command line of `ssh` do: `Match user` sees it.
     """
 
     def __init__(self, host: str, given: SshOptions, files: Iterable[tuple[Line, ...]]) -> None:
         """Walk over `files`; raises TransportError for a Match that cannot be judged."""
         self.by_keyword: dict[str, Line] = {}
         self.identities: list[str] = []
+        self.jumps = given.proxy_jump
         self.given = given
         self.alias = host
         self._host = host
@@ -68,9 +69,21 @@ class Settings:
             word = first_word(line)
             self.identities += [word] if word not in self.identities else []
         elif line.keyword in {"proxyjump", "proxycommand"}:
-            self.by_keyword.setdefault("proxy", line)
-        else:
+            self._set_proxy(line)
+        elif (line.keyword, line.words) != ("connecttimeout", ("none",)):
+            # That one leaves it as it was: unset, for a later line to set.
             self.by_keyword.setdefault(line.keyword, line)
+
+    def _set_proxy(self, line: Line) -> None:
+        """The first of the two counts, but `ProxyJump none` leaves room for a ProxyCommand."""
+        if "proxycommand" in self.by_keyword:
+            return
+        if line.keyword == "proxycommand":
+            if self.jumps is None or is_none(self.jumps):
+                self.by_keyword["proxycommand"] = line
+        elif self.jumps is None:
+            first_word(line)  # there must be one before the comment, if there is a comment
+            self.jumps = line.rest.partition("#")[0].rstrip()
 
     def _match(self, line: Line, *, possible: bool) -> bool:
         """Judge the criteria of one Match line, all of which must hold."""

@@ -18,7 +18,7 @@ from preflight.errors import TransportError
 from preflight.model import SshOptions
 from preflight.openssh.blocks import Settings
 from preflight.openssh.syntax import Line, Source, read
-from preflight.openssh.values import YES_NO, Facets, choice, first_word, port, seconds
+from preflight.openssh.values import YES_NO, Facets, choice, first_word, is_none, port, seconds
 
 DEFAULT_PORT = 22
 NOTHING_GIVEN = SshOptions()
@@ -108,7 +108,7 @@ class Config:
         lines = settings.by_keyword
         for line in lines.values():
             _refuse_unsupported(line)
-        jumps, command = _proxy(given, lines.get("proxy"))
+        jumps, command = _hops(settings.jumps), _command(lines.get("proxycommand"))
         facets = Facets(
             alias=host,
             hostname=settings.hostname().lower(),
@@ -144,7 +144,7 @@ class Config:
         name = "known_hosts" if whose == "user" else "ssh_known_hosts"
         if line is None:
             return (folder / name, folder / f"{name}2")
-        return tuple(facets.path(word) for word in line.words if word.lower() != "none")
+        return tuple(facets.path(word) for word in line.words if not is_none(word))
 
 
 def _refuse_unsupported(line: Line) -> None:
@@ -155,20 +155,13 @@ def _refuse_unsupported(line: Line) -> None:
         raise TransportError(f"{line.place}: gkprep cannot honour {line.keyword} {line.rest}")
 
 
-def _proxy(given: SshOptions, line: Line | None) -> tuple[tuple[str, ...], str | None]:
-    """Whichever of ProxyJump and ProxyCommand comes first counts; `none` turns both off."""
-    if given.proxy_jump is not None:
-        return _hops(given.proxy_jump), None
-    if line is None:
-        return (), None
-    if line.keyword == "proxyjump":
-        return _hops(line.rest), None
-    return (), None if line.rest.lower() == "none" else line.rest
+def _hops(text: str | None) -> tuple[str, ...]:
+    return () if text is None or is_none(text) else tuple(hop.strip() for hop in text.split(","))
 
 
-def _hops(text: str) -> tuple[str, ...]:
-    hops = tuple(hop.strip() for hop in text.split(","))
-    return () if text.strip().lower() == "none" else hops
+def _command(line: Line | None) -> str | None:
+    """ProxyCommand is the rest of its line as it stands: a `#` in it is the shell's to read."""
+    return None if line is None or is_none(line.rest) else line.rest
 
 
 def _identities(settings: Settings, facets: Facets) -> tuple[Path, ...] | None:
@@ -176,13 +169,13 @@ def _identities(settings: Settings, facets: Facets) -> tuple[Path, ...] | None:
     named = [*([str(given)] if given else []), *settings.identities]
     if not named:
         return None
-    return tuple(dict.fromkeys(facets.path(text) for text in named if text.lower() != "none"))
+    return tuple(dict.fromkeys(facets.path(text) for text in named if not is_none(text)))
 
 
 def _agent(line: Line | None, facets: Facets) -> Path | None:
     """IdentityAgent: a path, `none`, or the name of a variable that holds the path."""
     word = first_word(line) if line else "SSH_AUTH_SOCK"
-    if word.lower() == "none":
+    if is_none(word):
         return None
     if word == "SSH_AUTH_SOCK" or (word.startswith("$") and not word.startswith("${")):
         path = os.environ.get(word.removeprefix("$"))

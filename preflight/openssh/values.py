@@ -47,6 +47,11 @@ def first_word(line: Line) -> str:
     return line.words[0]
 
 
+def is_none(text: str) -> bool:
+    """Whether it is the word that turns a setting off."""
+    return text.lower() == "none"
+
+
 def port(line: Line | None, default: int) -> int:
     """Return the line's number; raise TransportError unless it is from 1 to 65535."""
     if line is None:
@@ -59,8 +64,8 @@ def port(line: Line | None, default: int) -> int:
 
 
 def seconds(line: Line | None) -> float | None:
-    """Return a time (`90`, `1m30s`: sshd_config(5), TIME FORMATS) in seconds; None for `none`."""
-    if line is None or first_word(line).lower() == "none":
+    """Return a time (`90`, `1m30s`: sshd_config(5), TIME FORMATS) in seconds; None without one."""
+    if line is None:
         return None
     word = first_word(line).lower()
     if not re.fullmatch(r"(\d+[smhdw]?)+", word):
