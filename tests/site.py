@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import pwd
 import re
@@ -121,6 +122,18 @@ def sshd(site: Site) -> Iterator[Sshd]:
 def no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide an agent of whoever runs the tests."""
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+
+
+def counted_hashes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """A list that grows with every hash of a known_hosts name that is computed from now on."""
+    digest, computed = hmac.digest, list[object]()
+
+    def count(*arguments: Any) -> bytes:
+        computed.append(arguments)
+        return digest(*arguments)
+
+    monkeypatch.setattr(hmac, "digest", count)
+    return computed
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from preflight.openssh.config import Config, HostConfig, Strict
 from preflight.openssh.known_hosts import HostKey, KnownHosts, Trust
 from preflight.openssh.patterns import matches_list
 from preflight.openssh.syntax import split_words
+from tests.site import counted_hashes
 from tests.sshd import KeyPair, keygen, output
 
 
@@ -562,6 +563,23 @@ def test_hashed_names_are_ssh_keygens(keys: dict[str, KeyPair], tmp_path: Path) 
     assert judge(text, "node", public(keys["host"]), tmp_path) is Trust.KNOWN
     assert judge(text, "[node]:2022", public(keys["other"]), tmp_path) is Trust.KNOWN
     assert judge(text, "node2", public(keys["host"]), tmp_path) is Trust.UNKNOWN
+
+
+def test_a_hashed_line_is_looked_through_once_for_each_name(
+    keys: dict[str, KeyPair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "known_hosts"
+    for number in range(10):
+        known_hosts.record(file, f"node{number}", public(keys["host"]), hashed=True)
+    computed = counted_hashes(monkeypatch)
+    known = KnownHosts.read(file)
+    assert [len(list(known.about(name))) for name in ("node3", "other", "node3", "other")] == [
+        1,
+        0,
+        1,
+        0,
+    ]
+    assert len(computed) == 20
 
 
 @pytest.mark.parametrize(

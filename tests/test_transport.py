@@ -38,6 +38,7 @@ from tests.site import (
     PASSWORD,
     Home,
     Site,
+    counted_hashes,
     node,
 )
 from tests.sshd import Sshd, free_port, keygen, output
@@ -683,6 +684,30 @@ def test_the_key_that_is_known_is_asked_for(site: Site) -> None:
 
 
 @pytest.mark.sshd
+def test_a_key_that_was_revoked_is_not_asked_for(site: Site) -> None:
+    with site.server(host_keys=(site.host, site.ecdsa)) as server:
+        known = f"[{LOCALHOST}]:{server.port} {site.ecdsa.public}\n"
+        home = site.home(f"@revoked * {site.host.public}\n{known}")
+        assert run(home, node(server.port), "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
+def test_hashed_names_are_looked_through_before_the_limits_count(
+    site: Site, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of them take longer than a node is given to let us in."""
+    with site.server() as jump:
+        home = site.home(jump.known_hosts() + sshd.known_hosts())
+        output_quiet("ssh-keygen", "-q", "-H", "-f", str(home.known_hosts))
+        where = node(sshd.port, proxy_jump=f"root@{LOCALHOST}:{jump.port}")
+        computed = counted_hashes(monkeypatch)
+        with closing(connect([where], home.options())) as shell:
+            before = len(computed)
+            assert shell(where).run("echo x", LIMITS).out == b"x\n"
+    assert len(computed) == before > 0
+
+
+@pytest.mark.sshd
 def test_a_host_known_by_rsa_only(site: Site, tmp_path: Path) -> None:
     rsa = keygen(tmp_path / "rsa", "rsa")
     with site.server(host_keys=(site.host, rsa)) as server:
@@ -917,6 +942,27 @@ def test_a_key_with_a_passphrase(site: Site, tmp_path: Path) -> None:
         shell = connect([where, where], home.options(ask_passphrase=ask))(where)
         assert shell.run("echo x", LIMITS).out == b"x\n"
         assert asked == [key.path, key.path]
+
+
+@pytest.mark.sshd
+def test_a_passphrase_that_nobody_gives_is_asked_for_once(site: Site, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", "ed25519", "open sesame")
+    asked: list[Path] = []
+    nodes = [node(port, identity_file=key.path) for port in (1, 2, 3)]
+    connect(nodes, site.home().options(ask_passphrase=asked.append))
+    assert asked == [key.path]
+
+
+@pytest.mark.sshd
+def test_the_passphrase_of_a_jump_hosts_key(site: Site, sshd: Sshd, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", "ed25519", "open sesame")
+    with site.server(authorized=(key,)) as jump:
+        home = site.knows(jump.port, sshd.port)
+        jump_block = f"HostName {LOCALHOST}\n Port {jump.port}\n User root\n"
+        home.write("config", f"Host bastion\n {jump_block} IdentityFile {key.path}\n")
+        where = node(sshd.port, proxy_jump="bastion")
+        got = run(home, where, "echo x", ask_passphrase=lambda _: "open sesame")
+    assert got.out == b"x\n"
 
 
 @pytest.mark.sshd

@@ -16,9 +16,10 @@ import os
 import secrets
 import shlex
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 
 from preflight.errors import TransportError
@@ -70,17 +71,34 @@ class Entry:
 
     def covers(self, name: str) -> bool:
         """Whether the line is about the host called `name` (lower case, `[host]:port`)."""
-        if self.hosts.startswith("|"):
-            return _hash_matches(self.hosts, name)
-        return matches_list(name, self.hosts.lower().split(","))
+        if not self.hosts.startswith("|"):
+            return matches_list(name, self.hosts.lower().split(","))
+        if self._hash is None:
+            return False
+        salt, digest = self._hash
+        return hmac.digest(salt, name.encode("utf-8", "surrogateescape"), "sha1") == digest
+
+    @cached_property
+    def _hash(self) -> tuple[bytes, bytes] | None:
+        """Salt and digest of a hashed name, `|1|SALT|DIGEST`; None where it is broken."""
+        try:
+            nothing, version, *parts = self.hosts.split("|")
+            salt, digest = (base64.b64decode(part, validate=True) for part in parts)
+        except ValueError:
+            return None
+        return (salt, digest) if (nothing, version) == ("", "1") else None
 
 
 @dataclass
 class KnownHosts:
-    """The lines of one file, ready to be asked about many hosts."""
+    """The lines of one file, ready to be asked about many hosts.
+
+    To look for a name among thousands of hashed lines takes a while, so each answer is kept.
+    """
 
     _plain: dict[str, list[Entry]] = field(default_factory=dict)
     _others: list[Entry] = field(default_factory=list)
+    _answers: dict[str, list[Entry]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> KnownHosts:
@@ -98,16 +116,21 @@ class KnownHosts:
 
     def add(self, entry: Entry) -> None:
         """Take in one more line."""
+        for name, answer in self._answers.items():
+            if entry.covers(name):
+                answer.append(entry)
         if any(c in entry.hosts for c in "|*?!"):
             self._others.append(entry)
             return
         for name in entry.hosts.lower().split(","):
             self._plain.setdefault(name, []).append(entry)
 
-    def about(self, name: str) -> Iterator[Entry]:
+    def about(self, name: str) -> Sequence[Entry]:
         """All lines that are about the host called `name`."""
-        yield from self._plain.get(name, ())
-        yield from (entry for entry in self._others if entry.covers(name))
+        if name not in self._answers:
+            others = [entry for entry in self._others if entry.covers(name)]
+            self._answers[name] = [*self._plain.get(name, ()), *others]
+        return self._answers[name]
 
 
 def parse(text: str, place: str) -> Iterator[Entry]:
@@ -213,15 +236,3 @@ def _hashed(name: str) -> str:
     salt = secrets.token_bytes(hashlib.sha1(usedforsecurity=False).digest_size)
     digest = hmac.digest(salt, name.encode(), "sha1")
     return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
-
-
-def _hash_matches(hosts: str, name: str) -> bool:
-    parts = hosts.split("|")
-    try:
-        _, version, salt, digest = parts
-        wanted = base64.b64decode(digest, validate=True)
-        return version == "1" and hmac.compare_digest(
-            hmac.digest(base64.b64decode(salt, validate=True), name.encode(), "sha1"), wanted
-        )
-    except ValueError:
-        return False

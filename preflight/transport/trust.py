@@ -22,14 +22,19 @@ class HostKeys:
         self._files: dict[Path, KnownHosts] = {}
         self._lock = threading.Lock()
 
+    def prepare(self, config: HostConfig) -> None:
+        """Look the host up while no time is running: among many hashed names it takes a while.
+
+        Raises TransportError where a file cannot be read.
+        """
+        self._known_types(config)
+
     def order(self, config: HostConfig, algorithms: Sequence[str]) -> list[str]:
         """Return `algorithms` with those first for which a key is known, as `ssh` offers them.
 
         A server with several keys would else show one that nobody has recorded.
         """
-        with self._lock:
-            keys = [entry.key for name in _names(config) for entry in self._about(config, name)]
-        types = {key.type for key in keys if key is not None}
+        types = self._known_types(config)
         return sorted(algorithms, key=lambda name: _key_type(name) not in types)
 
     def verify(self, config: HostConfig, shown: HostKey) -> None:
@@ -46,6 +51,15 @@ class HostKeys:
             " you add it, or use --accept-new",
             cure=_add(config, shown, self._home),
         )
+
+    def _known_types(self, config: HostConfig) -> set[str]:
+        """Return the types of the keys under the first of the host's names that has any."""
+        with self._lock:
+            for name in _names(config):
+                lines = [entry for entry in self._about(config, name) if not entry.word]
+                if types := {entry.key.type for entry in lines if entry.key}:
+                    return types
+        return set()
 
     def _is_known(self, config: HostConfig, shown: HostKey) -> bool:
         name, *fallback = _names(config)
