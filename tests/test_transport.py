@@ -795,9 +795,9 @@ def agent(
         ["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        while not socket.exists():
-            time.sleep(0.005)
         monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        while subprocess.run(["ssh-add", "-l"], capture_output=True, check=False).returncode == 2:
+            time.sleep(0.005)
         yield lambda key: output_quiet("ssh-add", "-q", str(key))
     finally:
         process.kill()
@@ -995,6 +995,60 @@ def test_a_certificate_beside_the_key(site: Site, tmp_path: Path) -> None:
     with site.server(f"TrustedUserCAKeys {trusted}", authorized=()) as server:
         where = node(server.port, identity_file=key.path)
         assert run(site.knows(server.port), where, "echo x").out == b"x\n"
+
+
+CERTIFIED = {
+    "the agent holds both": ("", "IdentitiesOnly yes\nIdentityFile {key}"),
+    "the agent holds both, nothing is named": ("", ""),
+    "the agent holds both, of other files": (
+        "rm {key} {key}.pub {key}-cert.pub",
+        "IdentityFile {other}",
+    ),
+    "the agent signs for the file": ("ssh-add -q -D; ssh-add -q -k {key}", "IdentityFile {key}"),
+    "the key is only in the agent": (
+        "ssh-add -q -D; ssh-add -q -k {key}; rm {key}",
+        "IdentitiesOnly yes\nIdentityFile {key}",
+    ),
+    "the key is locked": (
+        "ssh-add -q -D; ssh-add -q -k {key}; ssh-keygen -q -p -P '' -N secret -f {key}",
+        "IdentityFile {key}",
+    ),
+    "IdentitiesOnly, and no file of it": (
+        "rm {key}-cert.pub",
+        "IdentitiesOnly yes\nIdentityFile {key}",
+    ),
+    "another key's certificate": ("mv {key}-cert.pub {other}-cert.pub", "IdentityFile {other}"),
+    "a certificate that is none": ("cp {key}.pub {key}-cert.pub", "IdentityFile {key}"),
+    "there is no certificate": ("ssh-add -q -D; rm {key}-cert.pub", "IdentityFile {key}"),
+}
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("kind", ["ed25519", "rsa"])
+@pytest.mark.parametrize("case", CERTIFIED)
+def test_a_certificate_lets_us_in_where_it_lets_ssh_in(
+    site: Site, agent: Callable[[Path], None], tmp_path: Path, case: str, kind: str
+) -> None:
+    authority, other = keygen(tmp_path / "ca"), keygen(tmp_path / "other", kind)
+    key = keygen(tmp_path / "key", kind)
+    sign = ("ssh-keygen", "-q", "-s", str(authority.path), "-I", "x", "-n", "root")
+    output_quiet(*sign, f"{key.path}.pub")
+    agent(key.path)
+    script, config = (part.format(key=key.path, other=other.path) for part in CERTIFIED[case])
+    output_quiet("sh", "-c", script)
+    trusted = tmp_path / "trusted"
+    trusted.write_text(authority.public)
+    with site.server(f"TrustedUserCAKeys {trusted}", authorized=()) as server:
+        home = site.knows(server.port)
+        home.write("config", f"{config}\nUserKnownHostsFile {home.known_hosts}\n")
+        argv = ["ssh", "-F", str(home.path / ".ssh/config"), "-o", "BatchMode=yes"]
+        argv += ["-p", str(server.port), f"root@{LOCALHOST}", "true"]
+        theirs = subprocess.run(argv, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+        try:
+            ours = run(home, node(server.port), "true").rc
+        except TransportError:
+            ours = 255
+    assert ours == theirs.returncode
 
 
 def shortened(text: str) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import copy
 import io
+import itertools
 import os
 import socket
 import stat
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ SIGN_PATIENCE = 10.0
 ATTEMPTS = 3
 
 _MAGIC = b"openssh-key-v1\0"
+_CERTIFIED = "-cert-v01@openssh.com"
 _CLASSES: dict[str, type[paramiko.PKey]] = {
     "ssh-ed25519": paramiko.Ed25519Key,
     "ssh-rsa": paramiko.RSAKey,
@@ -55,18 +58,25 @@ class Identity:
     name: str
     key: paramiko.PKey
 
+    @property
+    def blob(self) -> bytes:
+        """What is offered: the key's certificate, if it has one."""
+        certificate = self.key.public_blob
+        return certificate.key_blob if certificate else self.key.asbytes()
+
 
 @dataclass(frozen=True)
 class KeyFile:
     """What is in an identity file: its public half where that can be read, and the key or why not.
 
-    `locked` holds where only the passphrase is missing.
+    `locked` holds where only the passphrase is missing, `certificate` what is in FILE-cert.pub.
     """
 
     public: bytes | None
     key: paramiko.PKey | None = None
     problem: str = ""
     locked: bool = False
+    certificate: bytes | None = None
 
 
 class Keys:
@@ -88,23 +98,32 @@ class Keys:
         held = self._agent(config.agent, problems)
         named = config.identity_files is not None
         paths = config.identity_files if config.identity_files is not None else self._defaults()
-        rest = [] if config.identities_only else list(held.values())
+        rest = () if config.identities_only else held.values()
+        ours = (identity for path in paths for identity in self._named(path, held, problems))
         offered: set[bytes] = set()
-        for identity in [] if named else rest:
-            offered.add(_blob(identity.key))
-            yield identity
-        for path in paths:
-            file = self._file(path)
-            if file.public in offered:
-                continue
-            offered.add(file.public or b"")
-            if file.public in held:
-                yield held[file.public]
-            elif file.key is not None:
-                yield from _with_certificate(self._short(path), path, file.key)
-            else:
-                problems.append(f"{self._short(path)} {file.problem}")
-        yield from (identity for identity in rest if _blob(identity.key) not in offered)
+        for identity in itertools.chain(ours, rest) if named else itertools.chain(rest, ours):
+            if identity.blob not in offered:
+                offered.add(identity.blob)
+                yield identity
+
+    def _named(
+        self, path: Path, held: Mapping[bytes, Identity], problems: list[str]
+    ) -> Iterator[Identity]:
+        """Yield what an identity file names: its certificate and the key, each by the agent or not.
+
+        The agent may hold the certificate as well, or just the key: then that signs for it.
+        """
+        file, name = self._file(path), self._short(path)
+        plain = held.get(file.public or b"") or (Identity(name, file.key) if file.key else None)
+        certificate = file.certificate or b""
+        if certificate in held:
+            yield held[certificate]
+        elif plain and certificate:
+            yield from _certified(f"{name}-cert.pub", plain.key, certificate)
+        if plain:
+            yield plain
+        else:
+            problems.append(f"{name} {file.problem}")
 
     def unlock(self, config: HostConfig) -> None:
         """Ask for the passphrases of locked files that were named, or are all there is to offer."""
@@ -114,7 +133,7 @@ class Keys:
         held = self._agent(config.agent, [])
         for path in config.identity_files or (self._defaults() if alone else ()):
             file = self._file(path)
-            if file.locked and file.public not in held:
+            if file.locked and held.keys().isdisjoint({file.public, file.certificate}):
                 self._files[path] = self._unlocked(path, file)
 
     def _unlocked(self, path: Path, file: KeyFile) -> KeyFile:
@@ -125,11 +144,11 @@ class Keys:
             opened = read_key(path, passphrase)
             if opened.key is not None:
                 return opened
-        return KeyFile(file.public, problem="was not opened by the passphrases given")
+        return replace(file, problem="was not opened by the passphrases given", locked=False)
 
     def _defaults(self) -> tuple[Path, ...]:
         candidates = (self._home / ".ssh" / name for name in DEFAULT_FILES)
-        return tuple(path for path in candidates if path.exists())
+        return tuple(p for p in candidates if p.exists() or Path(f"{p}.pub").exists())
 
     def _file(self, path: Path) -> KeyFile:
         with self._lock:
@@ -148,7 +167,7 @@ class Keys:
         if isinstance(keys, str):
             problems.append(keys)
             return {}
-        return {_blob(key): Identity(f"agent's {_describe(key)}", key) for key in keys}
+        return {key.blob: Identity(f"agent's {_describe(key)}", key) for key in keys}
 
     def _short(self, path: Path) -> str:
         return str(path).replace(f"{self._home}/", "~/", 1)
@@ -156,11 +175,19 @@ class Keys:
 
 def read_key(path: Path, passphrase: str | None = None) -> KeyFile:
     """Read an identity file; never raises, for a key that cannot be used is only left out."""
+    certificate = _public(Path(f"{path}-cert.pub"))
+    if certificate and not _key_type(certificate).endswith(_CERTIFIED):
+        certificate = None
+    return replace(_read(path, passphrase), certificate=certificate)
+
+
+def _read(path: Path, passphrase: str | None) -> KeyFile:
     try:
         status = path.stat()
         text = read_bytes(path).decode("utf-8", "surrogateescape")
     except OSError as exc:
-        return KeyFile(None, problem=f"cannot be read: {exc.strerror}")
+        # The agent may hold it all the same; FILE.pub says which one it is.
+        return KeyFile(_public(Path(f"{path}.pub")), problem=f"cannot be read: {exc.strerror}")
     if _is_public(text):
         # Only the public half, to name a key of the agent: ssh_config(5), IdentityFile.
         return KeyFile(_base64(text.split()[1]), problem="is a public key that the agent lacks")
@@ -198,8 +225,13 @@ def public_half(path: Path, text: str) -> bytes | None:
             return _string(rest[4:])[0]
         except struct.error:
             return None
+    return _public(Path(f"{path}.pub"))
+
+
+def _public(path: Path) -> bytes | None:
+    """Return the key or the certificate in a public file, if there is one."""
     try:
-        words = read_bytes(Path(f"{path}.pub")).decode("utf-8", "surrogateescape").split()
+        words = read_bytes(path).decode("utf-8", "surrogateescape").split()
     except OSError:
         return None
     return _base64(words[1]) if len(words) > 1 else None
@@ -227,18 +259,12 @@ def _key_type(public: bytes) -> str:
     return _string(public)[0].decode("ascii", "replace") if len(public) > 4 else ""  # noqa: PLR2004 - the length comes first
 
 
-def _with_certificate(name: str, path: Path, key: paramiko.PKey) -> Iterator[Identity]:
-    """`FILE-cert.pub` is offered before FILE itself, as by `ssh`."""
-    certificate = Path(f"{path}-cert.pub")
-    if certificate.exists():
-        certified = copy.copy(key)
-        try:
-            certified.load_certificate(str(certificate))
-        except Exception:  # noqa: BLE001, S110 - a broken certificate is none; the key remains
-            pass
-        else:
-            yield Identity(f"{name}-cert.pub", certified)
-    yield Identity(name, key)
+def _certified(name: str, key: paramiko.PKey, certificate: bytes) -> Iterator[Identity]:
+    """Yield the key with the certificate; nothing where that is for keys of another type."""
+    certified = copy.copy(key)
+    with contextlib.suppress(ValueError):
+        certified.load_certificate(Message(certificate))
+        yield Identity(name, certified)
 
 
 class _Agent(AgentSSH):
@@ -274,7 +300,16 @@ class _OneRequest(AgentSSH):
 
 
 class _HeldKey(AgentKey):
-    """A key of the agent; one that it will not sign with fails alone, not the connection."""
+    """A key or certificate of the agent; if it will not sign, that fails, not the connection."""
+
+    public_blob = None  # older versions of paramiko lack it, and would ask the key inside
+
+    def __copy__(self) -> _HeldKey:
+        return _HeldKey(self.agent, self.blob, self.comment)
+
+    def asbytes(self) -> bytes:
+        """As the agent has it, while paramiko takes an RSA certificate for the key inside."""
+        return self.blob
 
     def sign_ssh_data(self, data: Any, algorithm: str | None = None) -> Message:  # noqa: ANN401 - paramiko's
         try:
@@ -291,9 +326,6 @@ def _ask_agent(path: Path) -> tuple[AgentKey, ...] | str:
         return f"the agent at {path} does not answer: {printable(why)}"
 
 
-def _blob(key: paramiko.PKey) -> bytes:
-    return key.asbytes()
-
-
 def _describe(key: AgentKey) -> str:
-    return printable(key.comment) or key.get_name()
+    name = printable(key.comment) or key.get_name()
+    return f"{name} (certificate)" if key.get_name().endswith(_CERTIFIED) else name
