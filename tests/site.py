@@ -27,7 +27,8 @@ PASSWORD = f"{secrets.token_hex(8)} % $(x)"
 """Of the throw-away users; nobody can know it who could otherwise log in as them."""
 
 FREE, ASKED, DENIED, NO_LOGIN, NOISY = "free", "asked", "denied", "nologin", "noisy"
-ROLES = (FREE, ASKED, DENIED, NO_LOGIN, NOISY)
+ONCE = "once"
+ROLES = (FREE, ASKED, DENIED, NO_LOGIN, NOISY, ONCE)
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def _sweep() -> None:
 @contextmanager
 def _users(names: Mapping[str, str]) -> Iterator[None]:
     sudoers = Path(f"/etc/sudoers.d/gkprep-tests-{os.getpid()}")
-    free, asked, noisy = names[FREE], names[ASKED], names[NOISY]
+    free, asked, noisy, once = names[FREE], names[ASKED], names[NOISY], names[ONCE]
     try:
         for role, name in names.items():
             shell = "/usr/sbin/nologin" if role == NO_LOGIN else "/bin/bash"
@@ -170,6 +171,7 @@ def _users(names: Mapping[str, str]) -> Iterator[None]:
         sudoers.write_text(
             f"{free} ALL=(ALL) NOPASSWD: ALL\n{noisy} ALL=(ALL) NOPASSWD: ALL\n"
             f"{asked} ALL=(ALL) ALL\nDefaults:{asked} lecture=always\n"
+            f"{once} ALL=(ALL) ALL\nDefaults:{once} passwd_tries=1\n"
         )
         sudoers.chmod(0o440)
         noise = (

@@ -35,6 +35,7 @@ from tests.site import (
     LOCALHOST,
     NO_LOGIN,
     NOISY,
+    ONCE,
     PASSWORD,
     Home,
     Site,
@@ -330,8 +331,34 @@ def test_a_password_that_the_other_side_repeats_is_not_repeated_by_us() -> None:
     assert talk.opening() == b""
     assert talk.hear(b"", prompt.encode()) == f"{PASSWORD}\n".encode()
     assert talk.hear(b"", f"you said {PASSWORD}!".encode()) == b""
-    with pytest.raises(TransportError, match=r"not start a shell: you said \*\*\*! \(exit 5\)"):
+    hidden = r"not start a shell: \(a line with the password in it\) \(exit 5\)"
+    with pytest.raises(TransportError, match=hidden):
         talk.ended(5)
+
+
+def test_the_end_of_a_long_line_is_not_the_end_of_a_password() -> None:
+    talk = Talk("true", sudo=True, password=PASSWORD)
+    talk.hear(b"", f"{PASSWORD}{'.' * (4097 - len(PASSWORD))}".encode())
+    with pytest.raises(TransportError) as caught:
+        talk.ended(5)
+    assert PASSWORD[-5:] not in str(caught.value)
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize(
+    ("user", "password", "why"),
+    [
+        (ONCE, "password", "sudo: the password is wrong"),
+        (ONCE, "o", "sudo: the password is wrong"),
+        (NO_LOGIN, "a", "did not start a shell: (a line with the password in it) (exit 1)"),
+    ],
+)
+def test_a_password_that_is_in_a_message_anyway(  # noqa: PLR0913 - fixtures and parameters
+    site: Site, sshd: Sshd, users: Mapping[str, str], user: str, password: str, why: str
+) -> None:
+    """`1 incorrect password attempt` it says, and: `This account is currently not available.`"""
+    where = node(sshd.port, user=users[user])
+    assert denied(site.knows(sshd.port), where, become_password=password).endswith(why)
 
 
 def test_a_mark_in_pieces_is_found() -> None:

@@ -22,6 +22,12 @@ MAX_STREAM = 16 * 1024 * 1024
 
 LOCALE = ("env", "LC_ALL=C")
 
+HIDDEN = "(a line with the password in it)"
+"""Shown instead of it: with only the password cut out, what is left would give a short one away."""
+
+LONGEST = 4096
+"""Characters of a line that are looked at to show it."""
+
 
 class Talk:
     """Feed it what arrives, send what it answers, and have the Output in the end."""
@@ -97,28 +103,31 @@ class Talk:
     def broke(self, why: str) -> Output:
         """Return what arrived before the line broke; raises TransportError if nothing was sent."""
         if not self._script_sent:
-            words = self._words()
+            words = self._shown(self._last_line())
             raise TransportError(f"{why}; the last words were: {words}" if words else why)
         return Output(None, self._out.body, self._err.body, why)
 
     def _refusal(self, rc: int) -> str:
-        words = self._words() or "no message"
-        if "sudo: a password is required" in words:
+        said = self._last_line()
+        if "sudo: a password is required" in said:
             return "sudo: a password is required: --ask-become-pass"
-        if "sudo: no password was provided" in words or "incorrect password" in words:
+        if "sudo: no password was provided" in said or "incorrect password" in said:
             return "sudo: the password is wrong"
         started = "sudo did" if self._sudo else "the login did"
-        return f"{started} not start a shell: {words} (exit {rc})"
+        return f"{started} not start a shell: {self._shown(said) or 'no message'} (exit {rc})"
 
-    def _words(self) -> str:
-        """Return the last line that was printed, without our prompt and never with the password."""
-        for data in (self._err.data, self._out.data):
-            text = bytes(data[-4096:]).decode("utf-8", "replace").replace(self._prompt, "\n")
-            lines = [line for line in text.splitlines() if line.strip()]
-            if lines:
-                last = lines[-1]
-                return printable(last.replace(self._password, "***") if self._password else last)
+    def _last_line(self) -> str:
+        """Return the last line that was printed, whole and without our prompt; see `_shown`."""
+        for stream in (self._err, self._out):
+            text = stream.data.replace(self._prompt.encode(), b"\n").rstrip()
+            if text:
+                start = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+                return text[start:].decode("utf-8", "replace")
         return ""
+
+    def _shown(self, line: str) -> str:
+        """Return what may be shown of a line: nothing, if the password is in it."""
+        return HIDDEN if self._password and self._password in line else printable(line[:LONGEST])
 
 
 class _Stream:
