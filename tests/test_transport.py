@@ -417,6 +417,16 @@ def test_many_nodes_side_by_side(site: Site) -> None:
 
 
 @pytest.mark.sshd
+def test_a_server_that_opens_no_session(site: Site) -> None:
+    with site.server("MaxSessions 0") as server:
+        said = denied(site.knows(server.port), node(server.port))
+    assert said == (
+        "starting a shell failed: the server lets us in, but opens no session (connect failed):"
+        " see MaxSessions in its sshd_config"
+    )
+
+
+@pytest.mark.sshd
 def test_threads_and_descriptors_are_given_back(site: Site, sshd: Sshd) -> None:
     home = site.knows(sshd.port)
     run(home, node(sshd.port), "true")
@@ -682,6 +692,45 @@ def test_a_lab_that_remembers_nothing(site: Site, sshd: Sshd) -> None:
 
 
 @pytest.mark.sshd
+@pytest.mark.parametrize("strict", ["no", "accept-new", "yes"])
+@pytest.mark.parametrize("keeper", ["none", "/dev/null"])
+def test_where_no_key_is_kept_we_trust_whom_ssh_trusts(
+    site: Site, sshd: Sshd, strict: str, keeper: str
+) -> None:
+    settings = f"StrictHostKeyChecking {strict}\nUserKnownHostsFile {keeper}\n"
+    home = site.home("", f"{settings}IdentityFile {site.mine.path}\n")
+    assert ours(home, sshd.port) == theirs(home, sshd.port)
+
+
+@pytest.mark.sshd
+def test_without_checking_a_key_need_not_be_recorded(site: Site, sshd: Sshd) -> None:
+    """No user, root neither, can make that folder."""
+    file = f"IdentityFile {site.mine.path}\nUserKnownHostsFile /proc/nowhere/known_hosts\n"
+    home = site.home("", f"{file}StrictHostKeyChecking no\n")
+    assert ours(home, sshd.port) == theirs(home, sshd.port) == 0
+    home.write("config", f"{file}StrictHostKeyChecking accept-new\n")
+    assert "could not be recorded in /proc/nowhere/known_hosts" in denied(home, node(sshd.port))
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("keeper", ["none", "/dev/null", "~/.ssh/nothing"])
+def test_where_no_key_is_kept_a_file_for_it_is_asked_for(
+    site: Site, sshd: Sshd, keeper: str
+) -> None:
+    home = site.home("", f"UserKnownHostsFile {keeper}\n")
+    (home.path / ".ssh/nothing").symlink_to(os.devnull)
+    said = refused(home, node(sshd.port))
+    where = keeper.replace("~", str(home.path))
+    assert str(said).endswith(
+        f"{site.host.fingerprint}; none can be added while UserKnownHostsFile is {where}:"
+        " set it to a file in ssh_config"
+    )
+    assert said.cure == ""
+    home.write("config", "UserKnownHostsFile ~/.ssh/known_hosts\n")
+    assert run(home, node(sshd.port), "echo x", accept_new=True).out == b"x\n"
+
+
+@pytest.mark.sshd
 def test_the_command_for_an_unknown_key_makes_it_known(site: Site, sshd: Sshd) -> None:
     home = site.home()
     said = refused(home, node(sshd.port))
@@ -789,22 +838,26 @@ def test_we_trust_whom_ssh_trusts(site: Site, sshd: Sshd, case: str) -> None:
         hashed=hashed.read_text().split()[0],
     )
     home = site.home(f"{text}\n")
-    options = {
-        "StrictHostKeyChecking": "yes",
-        "BatchMode": "yes",
-        "UserKnownHostsFile": home.known_hosts,
-        "GlobalKnownHostsFile": "none",
-        "IdentityFile": site.mine.path,
-        "UpdateHostKeys": "no",
-    }
-    flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    argv = ["ssh", "-F", "none", *flags, "-p", str(sshd.port), f"root@{LOCALHOST}", "true"]
-    theirs = subprocess.run(argv, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    settings = f"StrictHostKeyChecking yes\nUserKnownHostsFile {home.known_hosts}\n"
+    home.write("config", f"{settings}IdentityFile {site.mine.path}\n")
+    assert ours(home, sshd.port) == theirs(home, sshd.port)
+
+
+def ours(home: Home, port: int) -> int | None:
+    """Exit status of `true` on a node there; as `ssh` has it, 255 where we are not let in."""
     try:
-        ours = run(home, node(sshd.port), "true").rc
+        return run(home, node(port), "true").rc
     except TransportError:
-        ours = 255
-    assert ours == theirs.returncode
+        return 255
+
+
+def theirs(home: Home, port: int) -> int:
+    """The same, by `ssh` with the home's config, which must name all that is in its own home."""
+    flags = ["BatchMode=yes", "GlobalKnownHostsFile=none", "UpdateHostKeys=no"]
+    argv = ["ssh", "-F", str(home.path / ".ssh/config"), *(f"-o{flag}" for flag in flags)]
+    argv += ["-p", str(port), f"root@{LOCALHOST}", "true"]
+    done = subprocess.run(argv, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    return done.returncode
 
 
 # --- who we are -------------------------------------------------------------------------------
@@ -1068,14 +1121,7 @@ def test_a_certificate_lets_us_in_where_it_lets_ssh_in(
     with site.server(f"TrustedUserCAKeys {trusted}", authorized=()) as server:
         home = site.knows(server.port)
         home.write("config", f"{config}\nUserKnownHostsFile {home.known_hosts}\n")
-        argv = ["ssh", "-F", str(home.path / ".ssh/config"), "-o", "BatchMode=yes"]
-        argv += ["-p", str(server.port), f"root@{LOCALHOST}", "true"]
-        theirs = subprocess.run(argv, capture_output=True, check=False, stdin=subprocess.DEVNULL)
-        try:
-            ours = run(home, node(server.port), "true").rc
-        except TransportError:
-            ours = 255
-    assert ours == theirs.returncode
+        assert ours(home, server.port) == theirs(home, server.port)
 
 
 def shortened(text: str) -> str:

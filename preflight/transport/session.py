@@ -179,6 +179,11 @@ class Session:
             raise TransportError("the server sends without end; it is no SSH server")
         if transport.farewell:
             raise TransportError(f"{what} failed, the server said: {transport.farewell}")
+        if isinstance(exc, paramiko.ChannelException):
+            raise TransportError(
+                f"{what} failed: the server lets us in, but opens no session"
+                f" ({printable(exc.text).lower()}): see MaxSessions in its sshd_config"
+            ) from exc
         if self._command and (words := self._command.complaint()):
             raise TransportError(f"ProxyCommand: {words}")
         if isinstance(exc, (EOFError, OSError)) or any(words in str(exc) for words in CLOSED):

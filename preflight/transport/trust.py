@@ -46,11 +46,7 @@ class HostKeys:
             if self._accept_new or config.strict in {Strict.ACCEPT_NEW, Strict.NO}:
                 self._record(config, shown)
                 return
-        raise TransportError(
-            f"host key is unknown: {shown.type} {shown.fingerprint}; compare the fingerprint before"
-            " you add it, or use --accept-new",
-            cure=_add(config, shown, self._home),
-        )
+        raise _unknown(config, shown, self._home)
 
     def _known_types(self, config: HostConfig) -> set[str]:
         """Return the types of the keys under the first of the host's names that has any."""
@@ -78,11 +74,17 @@ class HostKeys:
             yield from self._files[path].about(name)
 
     def _record(self, config: HostConfig, shown: HostKey) -> None:
-        if not config.user_known_hosts:
-            raise TransportError("the new host key cannot be recorded: UserKnownHostsFile is none")
+        if not config.user_known_hosts:  # `ssh` refuses it then, too, whatever else is set
+            raise _unknown(config, shown, self._home)
         path, (name, *_) = config.user_known_hosts[0], _names(config)
-        entry = known_hosts.record(path, name, shown, hashed=config.hash_known_hosts)
-        self._files[path].add(entry)
+        try:
+            entry = known_hosts.record(path, name, shown, hashed=config.hash_known_hosts)
+        except TransportError:
+            # Accepted anew each time is what `no` asks for; `accept-new` promises to remember.
+            if config.strict is not Strict.NO:
+                raise
+        else:
+            self._files[path].add(entry)
 
 
 def _names(config: HostConfig) -> list[str]:
@@ -96,6 +98,19 @@ def _key_type(algorithm: str) -> str:
     return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
 
 
+def _unknown(config: HostConfig, shown: HostKey, home: Path) -> TransportError:
+    """Tell of the key, and how it is added: nowhere, if the user's file keeps none."""
+    key = f"host key is unknown: {shown.type} {shown.fingerprint}"
+    if not config.user_known_hosts or config.user_known_hosts[0].is_char_device():
+        keeper = next(iter(config.user_known_hosts), "none")
+        return TransportError(
+            f"{key}; none can be added while UserKnownHostsFile is {keeper}:"
+            " set it to a file in ssh_config"
+        )
+    words = "compare the fingerprint before you add it, or use --accept-new"
+    return TransportError(f"{key}; {words}", cure=_add(config, shown, home))
+
+
 def _for_a_shell(path: Path, home: Path) -> str:
     """`~/.ssh/known_hosts` where it is at home, and in quotes what needs them."""
     if path.is_relative_to(home):
@@ -105,8 +120,7 @@ def _for_a_shell(path: Path, home: Path) -> str:
 
 def _add(config: HostConfig, shown: HostKey, home: Path) -> str:
     """The command that adds the key: ssh-keyscan where that finds the host under its own name."""
-    direct = not (config.jumps or config.proxy_command or config.host_key_alias)
-    if direct and config.user_known_hosts:
+    if not (config.jumps or config.proxy_command or config.host_key_alias):
         hashed = "-H " if config.hash_known_hosts else ""
         file = _for_a_shell(config.user_known_hosts[0], home)
         target = f"{shown.algorithm} -p {config.port} {shlex.quote(config.hostname)}"
