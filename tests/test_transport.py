@@ -741,6 +741,18 @@ def test_the_command_for_an_unknown_key_makes_it_known(site: Site, sshd: Sshd) -
 
 
 @pytest.mark.sshd
+def test_the_command_for_a_jump_hosts_unknown_key(site: Site, sshd: Sshd) -> None:
+    with site.server() as jump:
+        home = site.knows(sshd.port)
+        where = node(sshd.port, proxy_jump=f"root@{LOCALHOST}:{jump.port}")
+        said = refused(home, where)
+        assert str(said).startswith(f"jump host root@{LOCALHOST}:{jump.port}: host key is unknown")
+        command = said.cure.replace("~/.ssh", str(home.path / ".ssh"))
+        subprocess.run(["sh", "-c", command], check=True, capture_output=True)
+        assert run(home, where, "echo x").out == b"x\n"
+
+
+@pytest.mark.sshd
 def test_a_changed_key_and_the_command_against_it(site: Site, sshd: Sshd) -> None:
     home = site.home(
         f"other {site.ecdsa.public}\n[{LOCALHOST}]:{sshd.port} {site.stranger.public}\n"

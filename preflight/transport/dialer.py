@@ -179,4 +179,4 @@ def _told_by(jump: str) -> Iterator[None]:
     try:
         yield
     except TransportError as exc:
-        raise TransportError(f"jump host {jump}: {exc}") from exc
+        raise TransportError(f"jump host {jump}: {exc}", cure=exc.cure) from exc
