@@ -11,7 +11,7 @@ BIN := .venv/bin
 
 # Debian's packages behind the tests: sshd, packet filters, shells, and the virtual machines.
 TEST_PACKAGES := openssh-server openssh-client sudo busybox nftables iptables iproute2 procps \
-	mmdebstrap qemu-system-x86 qemu-utils e2fsprogs shellcheck
+	mmdebstrap qemu-system-x86 qemu-utils e2fsprogs shellcheck gawk original-awk
 
 # Install the packages named, as root; otherwise name the one line that does.
 define packages

@@ -144,9 +144,12 @@ def at_boot(facts: Facts) -> list[str]:
 
 
 def pulled_by(facts: Facts, name: str) -> list[str]:
-    """Who starts that unit at boot, even when it is disabled; of a masked one, nobody does."""
+    """Who starts that unit at boot, even when it is disabled; of a masked one, nobody does.
+
+    One that is masked until the next boot only (`masked-runtime`) is as if it were not.
+    """
     unit = facts[RUNNING][name]
-    if unit.load == "masked" or not unit.exists:
+    if unit.file == "masked" or not unit.exists:
         return []
     # Targets want an enabled unit because it is enabled.
     own = {by for by in facts[PULLED][name].by if unit.wanted_by_itself and by.endswith(".target")}

@@ -11,7 +11,7 @@ from preflight.facts.packages import MountHelper
 from preflight.judge import judge
 from preflight.model import Facts, Finding, Node, Role, Status
 
-ABSENT = MountHelper(None, None, "sh: glusterfs: not found")
+ABSENT = MountHelper(None, None, "glusterfs: not found")
 WORKING = MountHelper("/sbin/mount.glusterfs", "glusterfs 10.3", "")
 BROKEN = MountHelper("/sbin/mount.glusterfs", None, "libglusterfs.so.0: cannot open")
 

@@ -260,3 +260,19 @@ def test_what_is_enabled_until_the_next_boot_does_not_come_back() -> None:
 
 def test_a_unit_that_is_only_linked_is_not_started() -> None:
     assert found(frozenset(), LINKED).status is Status.PASS
+
+
+@pytest.mark.parametrize("state", ["enabled-runtime", "linked-runtime", "linked"])
+def test_what_the_next_boot_forgets_leaves_the_port_to_the_pod(state: str) -> None:
+    """Of an enabled-runtime unit PULLED says that its target wants it."""
+    unit = Unit("loaded", "inactive", state)
+    wanted = {"rpcbind.socket": {"sockets.target"}} if unit.wanted_by_itself else {}
+    assert found(frozenset(), unit, pulled=wanted).status is Status.PASS
+
+
+def test_a_mask_that_the_next_boot_takes_away_keeps_nothing_from_the_port() -> None:
+    """systemd says of a masked unit, too, who wants it: here, an enabled one's target."""
+    masked = Unit("masked", "inactive", "masked-runtime")
+    finding = found(frozenset(), masked, pulled={"rpcbind.socket": {"sockets.target"}})
+    assert (finding.status, finding.cure) == (Status.FAIL, FORBID_IT)
+    assert "rpcbind.socket (for sockets.target) will start at boot" in finding.saw

@@ -71,6 +71,7 @@ def test_a_boot_may_be_some_steps_away() -> None:
         ("generated", False, False),
         ("transient", False, False),
         ("bad", False, False),
+        ("not-found", False, False),
         ("", False, False),
     ],
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from preflight.errors import Unknown
+from preflight.facts.tools import needs
 from preflight.model import Probe
 
 GIB = 1024**3
@@ -271,7 +272,8 @@ def _first_line(value: bytes) -> str:
 # the sources of its SERIAL and WWN differ between util-linux 2.23 and today's.
 devices = Probe(
     "block.devices",
-    f"""\
+    needs("stat")
+    + f"""\
 for folder in /sys/class/block/*; do
   [ -e "$folder/dev" ] || continue
   name=${{folder##*/}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from preflight.facts.tools import needs
 from preflight.model import Probe
 
 
@@ -48,8 +49,8 @@ def loadable(*names: str) -> Probe[Loadable]:
     listed = " ".join(names)
     return Probe(
         f"kernel.loadable({listed})",
-        "uname -r; command -v modprobe >/dev/null ||"
-        ' { echo "modprobe: not found" >&2; exit 127; }\n'
+        needs("modprobe") + "uname -r; modprobe --version >/dev/null 2>&1 ||"
+        ' { echo "modprobe cannot look without loading; is it busybox?" >&2; exit 1; }\n'
         f'for name in {listed}; do modprobe -n -q "$name" && echo "$name"; done; true',
         parse_loadable,
     )

@@ -43,7 +43,8 @@ for folder in /sbin /sbin/fs.d /sbin/fs; do
   if [ -z "$found" ] && [ -x "$folder/mount.glusterfs" ]; then found=$folder/mount.glusterfs; fi
 done
 echo "$found"
-answer=$(glusterfs --version 2>&1)
+answer=$(if command -v glusterfs >/dev/null; then glusterfs --version 2>&1
+else echo "glusterfs: not found"; false; fi)
 echo $?
 printf '%s\\n' "$answer" | head -n 1""",
     parse_mount_helper,

@@ -100,12 +100,15 @@ _HEADER = re.compile(
 # A line that begins otherwise continues a process name with a line break in it.
 _LINE = re.compile(r"^(?=tcp |udp )", re.MULTILINE)
 _SOCKET = re.compile(
-    r"(tcp|udp) +[A-Z0-9-]+ +\d+ +\d+"  # protocol, state, two queues
+    r"(tcp|udp) +([A-Z0-9-]+) +\d+ +\d+"  # protocol, state, two queues
     r" +\[?([^\s\]%]+)\]?(?:%\S+)?:(\d+) +\S+:\*"  # address%interface:port, peer
     r"(?: +users:\((.+)\))?\s*",
     re.DOTALL,
 )
-# A name is any 15 bytes. Before 4.0, iproute2 wrote ("name",1,29) for ("name",pid=1,fd=29).
+# Only UDP is ever in this state among what `ss -l` lists. Before 3.14, iproute2 (CentOS 7.0) calls
+# it tcp all the same.
+_UNCONNECTED = "UNCONN"
+# A name is any 15 bytes. Before 3.14, iproute2 wrote ("name",1,29) for ("name",pid=1,fd=29).
 _USER = re.compile(r',?\("(.{0,15}?)",(?:pid=)?(\d+),(?:fd=)?\d+\)(?=,\("|$)', re.DOTALL)
 _PROC = re.compile(r"/proc/(\d+)/(comm|cgroup):(.*)", re.DOTALL)
 
@@ -114,7 +117,8 @@ def _socket(line: str) -> tuple[str, str, int, str]:
     """Protocol, address, port and users of one line of ss."""
     if not (found := _SOCKET.fullmatch(line)):
         raise Unknown(f"ss answered with a line that is not understood: {line.rstrip()!r}")
-    return found[1], found[2], int(found[3]), found[4] or ""
+    protocol = "udp" if found[2] == _UNCONNECTED else found[1]
+    return protocol, found[3], int(found[4]), found[5] or ""
 
 
 def _owners(users: str, processes: Mapping[int, Process]) -> Iterator[Process]:
@@ -200,9 +204,9 @@ listening = Probe(
     """\
 v4=$(ss -4 -lntup) && v6=$(ss -6 -lntup) || exit
 set --
-for pid in $(printf '%s\\n' "$v4" "$v6" | grep -Eo '",(pid=)?[0-9]+,' | grep -Eo '[0-9]+' | sort -u)
-do set -- "$@" "/proc/$pid/comm" "/proc/$pid/cgroup"
-done
+pids=$(printf '%s\\n' "$v4" "$v6" |
+  grep -Eo '",(pid=)?[0-9]+,' | grep -Eo '[0-9]+' | sort -u) || exit
+for pid in $pids; do set -- "$@" "/proc/$pid/comm" "/proc/$pid/cgroup"; done
 grep -H '' /dev/null "$@" 2>/dev/null
 test $? -le 2 || exit  # 1: no owner at all; 2: one has ended since
 printf '%s\\n' "$v4" "$v6"

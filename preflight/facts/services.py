@@ -117,7 +117,8 @@ def pulled(*names: str) -> Probe[Mapping[str, Pull]]:
     """Who would start the units called `names`, though they may be disabled; see `pullers`.
 
     Asked from unit to unit upwards; systemd knows the inverse of a dependency as long as both units
-    are loaded, which all are that belong to the boot.
+    are loaded, which all are that belong to the boot. Names may have backslashes
+    (systemd-escape(1)): awk gets them from its environment, for `-v` would take them for its own.
     """
     listed = " ".join(names)
     command = f"""\
@@ -126,7 +127,8 @@ while [ -n "$todo" ]; do
   told=$(systemctl show -p Id,ActiveState,{",".join(PULLS)} -- $todo) || exit
   printf '%s\\n\\n' "$told"
   seen="$seen$(echo $todo) "
-  todo=$(printf '%s\\n' "$told" | awk -v seen="$seen" -v RS= -F '\\n' '
+  todo=$(printf '%s\\n' "$told" | SEEN=$seen awk -v RS= -F '\\n' '
+  BEGIN {{ seen = ENVIRON["SEEN"] }}
   !/(^|\\n)Id=[^\\n]*\\.target(\\n|$)/ {{
     for (at = 1; at <= NF; at++) {{
       if ($at !~ /^[A-Za-z]*By[A-Za-z]*=/) continue

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from preflight.errors import Unknown
 from preflight.facts.block import Block, decimal
+from preflight.facts.tools import needs
 from preflight.model import Probe
 
 
@@ -136,20 +137,12 @@ def parse_taken(text: str) -> bool:
     raise Unknown(f"e2fsck answered {text.strip()[-200:]!r}")
 
 
-def _needs(*tools: str) -> str:
-    """A line that ends a command, as if the tool itself had been called, where one is missing."""
-    return (
-        f"for tool in {' '.join(tools)}; do command -v $tool >/dev/null || "
-        '{ echo "$tool: not found" >&2; exit 127; }; done\n'
-    )
-
-
 # Processes that share namespace and root see the same mounts: two of them are read, for one may
 # end meanwhile; each is where they cannot be told. Pid 1 is the first. Kept is what has a device:
 # its number, or (btrfs) its path.
 mounts = Probe(
     "usage.mounts",
-    _needs("stat")
+    needs("stat")
     + r"""stat -c %N /proc/[0-9]*/ns/mnt /proc/[0-9]*/root 2>&1 | awk '
 /No such (file|process)/ { next }
 { split($0, path, "/"); pid = path[3]; sub(/^.* -> /, "") }
@@ -178,7 +171,8 @@ END { print "read " read + 0 }'""",
 
 swaps = Probe(
     "usage.swaps",
-    """\
+    needs("stat")
+    + """\
 test ! -e /proc/swaps || while read -r path kind rest; do
   [ "$kind" = partition ] || continue
   printf '%s %s\\n' "$(stat -L -c %t:%T "$path" 2>/dev/null)" "$path"
@@ -189,7 +183,7 @@ done </proc/swaps""",
 # By the device's number: the same disk may have nodes of other names in containers.
 opens = Probe(
     "usage.opens",
-    _needs("find", "stat")
+    needs("find", "stat")
     + """\
 find -L /proc/[0-9]*/fd -maxdepth 1 -type b -exec stat -L -c '%t:%T %n' {} + 2>&1 |
 while IFS= read -r line; do
@@ -197,7 +191,7 @@ while IFS= read -r line; do
   [0-9a-f]*:[0-9a-f]*' /proc/'*) ;;
   *) printf '! %s\\n' "$line"; continue ;;
   esac
-  pid=${line#*/proc/} pid=${pid%%/*} name= stat= parent=
+  pid=${line#*/proc/} pid=${pid%%/*} name='' stat='' parent=''
   { IFS= read -r name <"/proc/$pid/comm"; read -r stat <"/proc/$pid/stat"; } 2>/dev/null
   set -f; set -- ${stat##*) }
   { IFS= read -r parent <"/proc/$2/comm"; } 2>/dev/null
@@ -229,7 +223,7 @@ def taken(path: str) -> Probe[bool]:
     quoted = shlex.quote(path)
     return Probe(
         f"usage.taken({path})",
-        _needs("e2fsck")
+        needs("e2fsck")
         + f"BLKID_FILE=/dev/null E2FSCK_CONFIG=/dev/null e2fsck -n -b 3 -B 1024 {quoted} 2>&1",
         parse_taken,
         rcs=frozenset({8}),  # 8: operational error, here always (e2fsck(8))

@@ -17,6 +17,7 @@ from preflight.errors import Unknown
 from preflight.facts.disk.lvm import SECTOR, Area, PhysicalVolume, read_physical_volume
 from preflight.facts.disk.magic import EXT_BACKUPS, EXT_SIZE, Signature, read_ext_backup, read_young
 from preflight.facts.disk.partitions import Gpt, Mbr, Window, occupied, read_gpts, read_mbr
+from preflight.facts.tools import needs
 from preflight.model import Probe
 
 HEAD = 4 << 20  # bytes at the beginning, and
@@ -184,6 +185,9 @@ def _inner(reader: _Reader, offset: int, status: int) -> Iterator[Signature]:
         pairs[key] = value
     if status not in {0, 2, 8}:
         raise Unknown(f"blkid at offset {offset}: exit {status}")
+    # Another blkid than util-linux's, which takes `-O` for a device and looks at offset 0 instead.
+    if status == 0 and not any(key.startswith("ID_") for key in pairs):
+        raise Unknown(f"blkid did not look at offset {offset}; is it busybox?")
     kind = pairs.get("ID_FS_TYPE") or pairs.get("ID_PART_TABLE_TYPE")
     if kind or status == _AMBIVALENT:
         yield Signature(offset, kind or "several signatures", pairs.get("ID_FS_UUID", ""))
@@ -205,10 +209,8 @@ def _blanked(windows: Iterable[Window], ranges: Iterable[tuple[int, int]]) -> It
 # round trip. od reads numbers as the machine has them: little-endian, as on the disk, wherever
 # Gluster's images run (N38); elsewhere the offsets are nonsense, and the fact is unknown.
 _CONTENT = f"""\
+{needs("od", "dd", "sha256sum", "blkid")}\
 exec 3>&1
-for tool in od dd sha256sum blkid; do
-  command -v $tool >/dev/null || {{ echo "$tool: not found" >&2; exit 127; }}
-done
 bytes() {{
   block=512
   [ $((($1 | $2) % 4096)) != 0 ] || block=4096

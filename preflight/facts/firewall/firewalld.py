@@ -17,6 +17,7 @@ from preflight.errors import Unknown
 from preflight.facts.firewall.firewalld_files import NAME, Bindings, Files
 from preflight.facts.firewall.netfilter import Table, tidy
 from preflight.facts.firewall.passage import Cause
+from preflight.facts.tools import needs
 from preflight.model import Probe
 
 PANIC = "table inet firewalld_policy_drop"  # what `firewall-cmd --panic-on` makes
@@ -103,8 +104,9 @@ def _xml(text: str) -> Element:
 # or a policy names, or that another one includes.
 permanent = Probe(
     "firewalld.permanent",
-    """\
-command -v firewalld >/dev/null || exit 0
+    "command -v firewalld >/dev/null || exit 0\n"
+    + needs("grep", "sed", "tr")
+    + """\
 printf '\\n@@ conf\\n'
 grep -E '^[A-Za-z0-9_]+=' /etc/firewalld/firewalld.conf
 show() {
@@ -115,7 +117,7 @@ named() {
   grep -Eoh '<(service|include) [^>]*(name|service)=.[A-Za-z0-9_.-]+' "$1" | sed 's/.*=.//'
 }
 setting() { tr -d '"'"'" <"$2" | sed -n "s/^$1=//p"; }
-services= seen=/
+services='' seen=/
 for kind in zone policy ipset; do
   case $kind in policy) plural=policies ;; *) plural=${kind}s ;; esac
   for folder in /etc/firewalld /usr/lib/firewalld; do
