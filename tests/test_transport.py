@@ -592,6 +592,31 @@ def test_a_jump_host_that_went_away_is_connected_to_again(site: Site, sshd: Sshd
 
 
 @pytest.mark.sshd
+def test_a_jump_host_that_stalls_does_not_hold_up_the_end(
+    site: Site, sshd: Sshd, tmp_path: Path
+) -> None:
+    """It takes no farewell from the jump host behind it either."""
+    stalls = threading.Event()
+    go = tmp_path / "go"
+    wait = f"for n in $(seq 200); do if [ -e {go} ]; then break; fi; sleep 0.05; done"
+    long = f"touch {tmp_path}/$$; {wait}\n{'#' * 5_000_000}"
+    with site.server() as first, site.server() as second, hostile.deaf(first.port, stalls) as port:
+        home = site.knows(port, second.port, sshd.port)
+        jump = f"root@{LOCALHOST}:{port}"
+        chain = node(sshd.port, proxy_jump=f"{jump},root@{LOCALHOST}:{second.port}")
+        behind = node(sshd.port, proxy_jump=jump)
+        remote = connect([chain, behind], home.options())
+        assert remote(chain).run("echo x", LIMITS).out == b"x\n"
+        for _ in range(4):
+            threading.Thread(target=remote(behind).run, args=(long, LIMITS), daemon=True).start()
+        wait_for(lambda: len(list(tmp_path.iterdir())) == 4)
+        stalls.set()
+        go.touch()
+        time.sleep(1)
+        assert timed(remote.close) < 1
+
+
+@pytest.mark.sshd
 def test_jump_hosts_that_fail(site: Site, sshd: Sshd) -> None:
     home = site.knows(sshd.port)
     jump = f"root@{LOCALHOST}:{sshd.port}"

@@ -45,6 +45,7 @@ class Dialer:
         self._host_keys = HostKeys(accept_new=options.accept_new, home=options.home)
         self._keys = Keys(options.home, options.ask_passphrase)
         self._jumps: dict[Hops, futures.Future[Session]] = {}
+        self._made: list[Session] = []
         self._commands = Children()
         self._lock = threading.Lock()
 
@@ -52,9 +53,12 @@ class Dialer:
         """Close the connections to jump hosts, and end what an interrupt left behind."""
         self._commands.close()
         with self._lock:
-            jumps, self._jumps = self._jumps, {}
-        for future in jumps.values():
-            _end(future)
+            made, self._made = self._made, []
+            self._jumps.clear()
+        # Those that carry others were made before them. One that stalls would not let those it
+        # carries say farewell; once it has ended, they do not try.
+        for session in made:
+            session.end()
 
     def prepare(self, nodes: Iterable[Node]) -> None:
         """Ask for the passphrases that will be needed, while there is still one thread."""
@@ -125,6 +129,8 @@ class Dialer:
                 config = self._hop(hops)
                 session = self.dial(config, deadline, (*trail, hops))
                 session.keep()
+                with self._lock:
+                    self._made.append(session)
         except BaseException as exc:
             future.set_exception(exc)
             raise
