@@ -82,7 +82,7 @@ AcceptNew = Annotated[
     typer.Option("--accept-new", help="Record unknown host keys; a changed one is always refused."),
 ]
 AskBecomePass = Annotated[
-    bool, typer.Option("--ask-become-pass", help="Ask for the password that sudo wants.")
+    bool, typer.Option("--ask-become-pass", help="Ask for sudo's password, or read it from stdin.")
 ]
 Output = Annotated[Format, typer.Option("-o", "--output", help="How to report.")]
 
