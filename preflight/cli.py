@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from preflight import signals
 from preflight.errors import GkprepError, InventoryError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ AcceptNew = Annotated[
     typer.Option("--accept-new", help="Record unknown host keys; a changed one is always refused."),
 ]
 AskBecomePass = Annotated[
-    bool, typer.Option("--ask-become-pass", help="Ask for the password that sudo wants.")
+    bool, typer.Option("--ask-become-pass", help="Ask for sudo's password, or read it from stdin.")
 ]
 Output = Annotated[Format, typer.Option("-o", "--output", help="How to report.")]
 
@@ -92,6 +93,7 @@ def main() -> None:
     A mistake of gkprep's own is 2 as well: Python's 1 would say that a node is blocked.
     """
     open_streams()
+    signals.raise_exit()
     try:
         app(prog_name="gkprep")
     except InventoryError as exc:
@@ -156,7 +158,7 @@ def gkprep(
     """Check and prepare nodes for GlusterFS on Kubernetes (gluster-kubernetes, heketi).
 
     Exit codes: 0 ready, 1 blocked, 2 no report (mostly a mistake in the command line or the
-    inventory), 3 could not find out, 130 interrupted.
+    inventory), 3 could not find out, 128+n ended by signal n (130 by Ctrl-C, 143 by SIGTERM).
     """
 
 
@@ -194,7 +196,8 @@ def check(  # noqa: PLR0913 - one parameter an option
     connect = transport.connector(where.nodes, options, local=local)
     names = [node.name for node in where.nodes]
     started = datetime.now(timezone.utc)  # what a person took to type a password is not counted
-    with closing(connect), Progress(names, sys.stderr) as progress:
+    # In this order, an end that the terminal holds up leaves no process behind.
+    with Progress(names, sys.stderr) as progress, closing(connect):
         known = survey.survey(
             where.nodes,
             select.judgeable(checks, whole=where.whole),

@@ -23,6 +23,11 @@ from preflight.transport import Shell
 # Both spellings of "out of time": coreutils' own, and 128 + SIGKILL of the shell that reports it.
 TIMED_OUT = frozenset({124, 137})
 
+TURN = 0.5
+"""Seconds after which to look whether a signal has come."""
+
+Done = queue.SimpleQueue[tuple[str, Facts | BaseException]]
+
 _HEAD = """\
 LC_ALL=C LANG=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
@@ -65,11 +70,11 @@ def collect_fleet(
 ) -> dict[str, Facts]:
     """Run every node's question, at most `parallel` side by side; facts in the order of `asks`.
 
-    The workers are daemon threads, so an interrupt ends gkprep at once, whatever a node does.
+    The workers are daemon threads, so an interrupt ends gkprep soon, whatever a node does.
     `on_done` is called in the calling thread as each node is done.
     """
     todo: queue.SimpleQueue[tuple[str, Callable[[], Facts]]] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[str, Facts | BaseException]] = queue.SimpleQueue()
+    done: Done = queue.SimpleQueue()
     for item in asks.items():
         todo.put(item)
     for number in range(min(parallel, len(asks))):
@@ -81,7 +86,7 @@ def collect_fleet(
             break
     results: dict[str, Facts] = {}
     while len(results) < len(asks):
-        name, outcome = done.get()
+        name, outcome = _next(done)
         if isinstance(outcome, BaseException):
             raise outcome
         results[name] = outcome
@@ -89,10 +94,20 @@ def collect_fleet(
     return {name: results[name] for name in asks}
 
 
-def _work(
-    todo: queue.SimpleQueue[tuple[str, Callable[[], Facts]]],
-    done: queue.SimpleQueue[tuple[str, Facts | BaseException]],
-) -> None:
+def _next(done: Done) -> tuple[str, Facts | BaseException]:
+    """Wait in turns, so that Python comes to act on a signal that did not wake this thread.
+
+    It acts on them in this thread alone, but of two that come together (timeout(1) sends two) the
+    kernel may hand both to others.
+    """
+    while True:
+        try:
+            return done.get(timeout=TURN)
+        except queue.Empty:
+            continue
+
+
+def _work(todo: queue.SimpleQueue[tuple[str, Callable[[], Facts]]], done: Done) -> None:
     while True:
         try:
             name, ask = todo.get_nowait()

@@ -1,9 +1,10 @@
-"""What only a person at the terminal can tell: passwords, never echoed and never kept."""
+"""What only a person can tell: passwords, asked for at the terminal, never echoed, never kept."""
 
 from __future__ import annotations
 
 import getpass
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,11 +12,17 @@ from preflight.errors import UsageError
 
 
 def become_password() -> str:
-    """Ask for the password that sudo wants; raises UsageError where nobody can answer."""
+    """Return the password that sudo wants; without a terminal, the first line of standard input.
+
+    Raises UsageError where there is neither, or what is there cannot be a password.
+    """
     try:
-        return getpass.getpass("sudo password: ")
+        password = _typed("sudo password: ")
+        return _piped() if password is None else password
     except EOFError:
         raise UsageError("--ask-become-pass: no password was given") from None
+    except UnicodeError:
+        raise UsageError("--ask-become-pass: the password is not UTF-8") from None
 
 
 def asker() -> Callable[[Path], str | None] | None:
@@ -25,6 +32,27 @@ def asker() -> Callable[[Path], str | None] | None:
 
 def _passphrase(path: Path) -> str | None:
     try:
-        return getpass.getpass(f"passphrase of {path} (empty: leave it out): ")
+        return _typed(f"passphrase of {path} (empty: leave it out): ")
     except EOFError:
         return None
+    except UnicodeError:
+        raise UsageError(f"the passphrase of {path} is not UTF-8: ssh-add {path}") from None
+
+
+def _typed(question: str) -> str | None:
+    """Ask at the terminal; None where there is none, for what getpass does then is to echo."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            answer = getpass.getpass(question)
+        except getpass.GetPassWarning:
+            return None
+    answer.encode()  # in the locale C, bytes that are not UTF-8 arrive as lone surrogates
+    return answer
+
+
+def _piped() -> str:
+    line = sys.stdin.buffer.readline()
+    if not line:
+        raise EOFError
+    return line.removesuffix(b"\n").decode()

@@ -37,23 +37,30 @@ def environment(home: Home) -> dict[str, str]:
     return {**others, "HOME": str(home.path), "TERM": "dumb"}
 
 
-def at_a_terminal(
-    argv: Sequence[str], home: Home, answers: Mapping[str, str], *, to_file: bool = False
+def at_a_terminal(  # noqa: PLR0913 - what may differ between two runs
+    argv: Sequence[str],
+    home: Home,
+    answers: Mapping[str, str],
+    *,
+    to_file: bool = False,
+    locale: str = "C.UTF-8",
+    controlling: bool = True,
 ) -> Seen:
     """Run `argv` in `home`, at a terminal of its own, and type each answer when asked.
 
-    `to_file` sends standard output to a file, as `>` does.
+    `to_file` sends standard output to a file, as `>` does. Where the terminal is not the
+    `controlling` one, there is no /dev/tty.
     """
     ours, theirs = pty.openpty()
     with (
         tempfile.TemporaryFile("w+") as file,
         subprocess.Popen(
-            ["setsid", "--ctty", *argv],
+            ["setsid", "--ctty" if controlling else "--wait", *argv],
             stdin=theirs,
             stdout=file if to_file else theirs,
             stderr=theirs,
             cwd=home.path,
-            env=environment(home),
+            env=environment(home) | {"LC_ALL": locale},
         ) as process,
     ):
         os.close(theirs)
@@ -65,7 +72,7 @@ def at_a_terminal(
             except OSError:  # what a terminal without anybody at its other end says
                 break
             for question in [asked for asked in waiting if re.search(asked, screen)]:
-                os.write(ours, f"{waiting.pop(question)}\n".encode())
+                os.write(ours, os.fsencode(f"{waiting.pop(question)}\n"))
         else:
             process.kill()
         os.close(ours)
@@ -76,19 +83,22 @@ def at_a_terminal(
 
 
 def unattended(
-    argv: Sequence[str], home: Home, *, patience: float = PATIENCE
+    argv: Sequence[str], home: Home, *, given: str = "", patience: float = PATIENCE
 ) -> subprocess.CompletedProcess[str]:
-    """Run `argv` in `home` as a CI server would: no terminal, nothing to read."""
-    return subprocess.run(
-        ["setsid", "--wait", *argv],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        cwd=home.path,
-        env=environment(home),
-        timeout=patience,
-        check=False,
-    )
+    """Run `argv` in `home` as a CI server would: no terminal, no more to read than is `given`."""
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(os.fsencode(given))
+        stdin.seek(0)
+        return subprocess.run(
+            ["setsid", "--wait", *argv],
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            cwd=home.path,
+            env=environment(home),
+            timeout=patience,
+            check=False,
+        )
 
 
 def findings(stdout: str) -> list[Finding]:

@@ -128,6 +128,23 @@ def relay(port: int, *, after: int, stall: bool) -> Iterator[int]:
 
 
 @contextmanager
+def deaf(port: int, since: threading.Event) -> Iterator[int]:
+    """Pass on what the server at `port` says, but nothing that it is told once `since` is set."""
+
+    def visit(client: socket.socket, over: threading.Event) -> None:
+        # By default it takes in megabytes before the teller notices.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            threading.Thread(target=_pass, args=(server, client), daemon=True).start()
+            while not since.is_set() and (data := client.recv(65536)):
+                server.sendall(data)
+            over.wait(PATIENCE)
+
+    with tcp(visit) as own:
+        yield own
+
+
+@contextmanager
 def agent(real: Path, answers: int, path: Path) -> Iterator[None]:
     """An SSH agent at `path` that passes `answers` questions on to a real one, then hangs."""
     connections: list[socket.socket] = []

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +106,20 @@ def _words(file: Path) -> list[str]:
         return file.read_text().split()
     except (FileNotFoundError, ProcessLookupError):
         return []
+
+
+def runs(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    state = _words(Path(f"/proc/{pid}/stat"))
+    return bool(state) and state[2] != "Z"
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    """Wait ten seconds at most until something holds."""
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def _kill(pid: int) -> None:

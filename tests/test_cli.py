@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,44 @@ def test_a_limit_is_a_number_of_seconds(gkprep: str, seconds: str) -> None:
     done = run(gkprep, "check", "--local", "--timeout", seconds)
     assert done.returncode == 2
     assert "--timeout" in done.stderr
+
+
+def at_a_terminal(line: list[str], **env: str) -> str:
+    """Run a command at a terminal, in the environment `env` alone; return what it shows."""
+    ours, theirs = os.openpty()
+    with subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=theirs, env=env) as process:
+        os.close(theirs)
+        screen = b""
+        with suppress(OSError):  # nobody is at its other end any more
+            while True:
+                screen += os.read(ours, 65536)
+    os.close(ours)
+    assert process.returncode == 1
+    return screen.decode()
+
+
+@pytest.mark.parametrize(
+    ("env", "plain"),
+    [
+        ({"LC_ALL": "C", "LC_CTYPE": "C.UTF-8", "LANG": "C.UTF-8"}, True),
+        ({"LC_ALL": "POSIX"}, True),
+        ({"LC_CTYPE": "C", "LANG": "C.UTF-8"}, True),
+        ({"LANG": "C"}, True),
+        ({}, True),
+        ({"LC_ALL": "C.UTF-8", "LANG": "C"}, False),
+        ({"LC_ALL": "", "LC_CTYPE": "C.UTF-8", "LANG": "C"}, False),
+        ({"LANG": "C.UTF-8"}, False),
+    ],
+)
+def test_where_the_locale_has_no_utf8_all_is_ascii(
+    gkprep: str, env: dict[str, str], plain: bool
+) -> None:
+    """Python makes C.UTF-8 of the locale C, for itself."""
+    line = [gkprep, "check", "--local", "--device", "/dev/none", "--only", "device-usable"]
+    path = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+    screen = at_a_terminal(line, TERM="xterm", **path, **env)
+    assert (screen.isascii(), "\x1b[" in screen) == (plain, not plain)
+    assert ("x device-usable" in screen) is plain
 
 
 def test_ids_are_the_same_in_any_case(gkprep: str) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -339,6 +340,32 @@ def test_a_bug_in_gkprep_is_not_kept_from_the_caller() -> None:
 
     with pytest.raises(ZeroDivisionError):
         collect_fleet({"a": breaks}, parallel=1, on_done=lambda _: None)
+
+
+def test_a_signal_that_another_thread_took_is_not_left_until_a_node_is_done() -> None:
+    taken, over = {signal.SIGUSR1}, threading.Event()
+
+    def ask() -> Facts:
+        time.sleep(0.2)  # until the caller sleeps
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, taken)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        over.wait(30)
+        return Facts(NODE, {})
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    signal.pthread_sigmask(signal.SIG_BLOCK, taken)
+    started = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            collect_fleet({"a": ask}, parallel=1, on_done=lambda _: None)
+        assert time.monotonic() - started < 5
+    finally:
+        over.set()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, taken)
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_broken_plugin_is_no_nodes_trouble() -> None:

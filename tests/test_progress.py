@@ -16,7 +16,8 @@ from tests.report_runs import answered, node
 
 NODES = [node(number) for number in range(181, 187)]
 NAMES = [each.name for each in NODES]
-XTERM = {"TERM": "xterm-256color"}
+XTERM = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
+GREEN = "\x1b[32m"
 ERASE_LINE, SHOW_CURSOR = "\x1b[2K", "\x1b[?25h"
 
 
@@ -114,6 +115,39 @@ def test_a_terminal_is_left_clean(terminal: tuple[TextIO, Callable[[], str]]) ->
     assert "of 6 nodes" not in last.rpartition(ERASE_LINE)[2]
     assert ERASE_LINE in last
     assert SHOW_CURSOR in last
+
+
+@pytest.mark.parametrize(
+    ("environ", "plain"),
+    [
+        ({}, False),
+        ({"LC_ALL": "C"}, True),
+        ({"LANG": ""}, True),
+        ({"NO_COLOR": "1"}, True),
+    ],
+)
+def test_the_bar_is_ascii_where_the_report_is(
+    terminal: tuple[TextIO, Callable[[], str]],
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    plain: bool,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")  # so that the sentence is cut
+    stream, written = terminal
+    seen = ""
+
+    def saw_who_is_late() -> bool:
+        nonlocal seen
+        seen += written()
+        return "6 nodes," in seen
+
+    with Progress(NAMES, stream, XTERM | environ) as shown:
+        shown.done(answered(NODES[0]))
+        wait_for(saw_who_is_late)
+    seen += written()
+    assert seen.isascii() is plain
+    assert (GREEN not in seen) is plain
 
 
 def test_a_dumb_terminal_is_not_drawn_on(terminal: tuple[TextIO, Callable[[], str]]) -> None:

@@ -452,6 +452,9 @@ def test_where(names: list[str | None], of: int, told: str) -> None:
     assert where(names, of, ascii_only=True) == told
 
 
+XTERM = {"TERM": "xterm", "LANG": "C.UTF-8"}
+
+
 class Stream:
     """As much of a stream as `Style.of` looks at."""
 
@@ -466,17 +469,13 @@ class Stream:
 @pytest.mark.parametrize(
     ("stream", "environ", "style"),
     [
-        (Stream("utf-8", terminal=True), {"TERM": "xterm"}, Style(123, plain=False)),
-        (Stream("UTF8", terminal=True), {"TERM": "xterm", "NO_COLOR": ""}, Style(123, plain=False)),
-        (
-            Stream("utf-8", terminal=True),
-            {"TERM": "xterm", "NO_COLOR": "1"},
-            Style(123, plain=True),
-        ),
-        (Stream("utf-8", terminal=True), {"TERM": "dumb"}, Style(123, plain=True)),
-        (Stream("utf-8", terminal=True), {}, Style(123, plain=True)),
-        (Stream("ascii", terminal=True), {"TERM": "xterm"}, Style(123, plain=True)),
-        (Stream("utf-8", terminal=False), {"TERM": "xterm"}, Style(None, plain=True)),
+        (Stream("utf-8", terminal=True), XTERM, Style(123, plain=False)),
+        (Stream("UTF8", terminal=True), XTERM | {"NO_COLOR": ""}, Style(123, plain=False)),
+        (Stream("utf-8", terminal=True), XTERM | {"NO_COLOR": "1"}, Style(123, plain=True)),
+        (Stream("utf-8", terminal=True), XTERM | {"TERM": "dumb"}, Style(123, plain=True)),
+        (Stream("utf-8", terminal=True), {"LANG": "C.UTF-8"}, Style(123, plain=True)),
+        (Stream("ascii", terminal=True), XTERM, Style(123, plain=True)),
+        (Stream("utf-8", terminal=False), XTERM, Style(None, plain=True)),
     ],
 )
 def test_style(

@@ -9,7 +9,6 @@ import pickle
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -42,7 +41,7 @@ from tests.site import (
     counted_hashes,
     node,
 )
-from tests.sshd import Sshd, free_port, keygen, output
+from tests.sshd import Sshd, free_port, keygen, output, runs, wait_for
 
 pytestmark = pytest.mark.usefixtures("no_agent")
 
@@ -159,16 +158,22 @@ def test_what_is_left_running_holds_nothing_up(shell: Shell) -> None:
 
 
 def test_local_ends_all_that_it_started(tmp_path: Path) -> None:
-    file = tmp_path / "pid"
-    Local().run(f"sleep 300 & echo $! > {file}; wait", BRIEF)
-    pid = int(file.read_text())
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{pid}/stat").exists() and time.monotonic() < deadline:
-        if Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
-            break
-        time.sleep(0.01)
-    else:
-        assert not Path(f"/proc/{pid}").exists()
+    """Even what is in a process group of its own, as timeout(1) makes one."""
+    file = tmp_path / "pids"
+    note = f"echo $$ >>{file}; sleep 300 & echo $! >>{file}; wait"
+    Local().run(f"timeout 300 sh -c '{note}' & timeout 300 sh -c '{note}'", BRIEF)
+    pids = [int(line) for line in file.read_text().split()]
+    assert len(pids) == 4
+    wait_for(lambda: not any(map(runs, pids)))
+
+
+def test_local_starts_nothing_once_gkprep_is_ending(tmp_path: Path) -> None:
+    """A thread that comes to it after an interrupt would leave a shell behind."""
+    here = connector([], ConnectOptions(), local=True)
+    here.close()
+    with pytest.raises(TransportError, match="gkprep is ending"):
+        here(node(1)).run(f"touch {tmp_path}/started", LIMITS)
+    assert not (tmp_path / "started").exists()
 
 
 def test_local_shows_a_signal_as_a_shell_does() -> None:
@@ -505,21 +510,6 @@ def test_proxy_command(site: Site, sshd: Sshd) -> None:
     assert run(home, where, "echo x").out == b"x\n"
 
 
-def test_a_proxy_command_ends_with_an_interrupt(site: Site, gkprep: str, tmp_path: Path) -> None:
-    noted = tmp_path / "pid"
-    home = site.home("", f"ProxyCommand sh -c 'echo $$ >{noted}; exec sleep 60'\n")
-    inventory = tmp_path / "inventory.yaml"
-    inventory.write_text("nodes: [{name: a, address: it, storage: 192.0.2.1, devices: [/dev/sdb]}]")
-    command = ["env", "--default-signal=INT", gkprep, "check", str(inventory)]
-    environment = {**os.environ, "HOME": str(home.path)}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
-        wait_for(lambda: noted.exists() and noted.read_text().strip() != "")
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
-    assert process.returncode == 130
-    wait_for(lambda: not Path("/proc", noted.read_text().strip()).exists())
-
-
 def test_no_proxy_command_is_started_once_gkprep_is_ending(site: Site, tmp_path: Path) -> None:
     """A node whose turn comes after an interrupt would leave one behind."""
     home = site.home("", f"ProxyCommand sh -c 'touch {tmp_path}/started; sleep 60'\n")
@@ -529,6 +519,21 @@ def test_no_proxy_command_is_started_once_gkprep_is_ending(site: Site, tmp_path:
     with pytest.raises(TransportError, match="gkprep is ending"):
         remote(where).run("true", LIMITS)
     assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.sshd
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_what_a_proxy_command_runs_as_root_is_left_to_itself(users: Mapping[str, str]) -> None:
+    """Others may not kill it. It ends when nobody speaks to it any more."""
+
+    def act() -> Output:
+        command = route.ProxyCommand("sudo -n sh -c 'echo x; exec cat'")
+        command.pipe.recv(1)
+        command.end()
+        command.pipe.close()
+        return Output(0, b"", b"")
+
+    assert as_user(users[FREE], act) == Output(0, b"", b"")
 
 
 def test_a_proxy_command_without_a_descriptor_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -546,14 +551,6 @@ def test_a_key_whose_public_half_is_no_file_is_not_waited_for(tmp_path: Path) ->
     key.chmod(0o600)
     os.mkfifo(f"{key}.pub")
     assert keys.read_key(key).problem == "holds no key that gkprep can read"
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    """Wait ten seconds at most until something holds."""
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -630,6 +627,31 @@ def test_a_jump_host_that_went_away_is_connected_to_again(site: Site, sshd: Sshd
             time.sleep(0.2)
             assert shell(where).run("echo y", LIMITS).out == b"y\n"
         assert jump.connections() == 2
+
+
+@pytest.mark.sshd
+def test_a_jump_host_that_stalls_does_not_hold_up_the_end(
+    site: Site, sshd: Sshd, tmp_path: Path
+) -> None:
+    """It takes no farewell from the jump host behind it either."""
+    stalls = threading.Event()
+    go = tmp_path / "go"
+    wait = f"for n in $(seq 200); do if [ -e {go} ]; then break; fi; sleep 0.05; done"
+    long = f"touch {tmp_path}/$$; {wait}\n{'#' * 5_000_000}"
+    with site.server() as first, site.server() as second, hostile.deaf(first.port, stalls) as port:
+        home = site.knows(port, second.port, sshd.port)
+        jump = f"root@{LOCALHOST}:{port}"
+        chain = node(sshd.port, proxy_jump=f"{jump},root@{LOCALHOST}:{second.port}")
+        behind = node(sshd.port, proxy_jump=jump)
+        remote = connect([chain, behind], home.options())
+        assert remote(chain).run("echo x", LIMITS).out == b"x\n"
+        for _ in range(4):
+            threading.Thread(target=remote(behind).run, args=(long, LIMITS), daemon=True).start()
+        wait_for(lambda: len(list(tmp_path.iterdir())) == 4)
+        stalls.set()
+        go.touch()
+        time.sleep(1)
+        assert timed(remote.close) < 1
 
 
 @pytest.mark.sshd

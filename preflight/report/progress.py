@@ -6,7 +6,6 @@ nothing for the first seconds, then a plain line now and then, so that a log sho
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ from typing import TextIO, final
 
 from preflight.model import Facts
 from preflight.report.printable import bounded, visible
+from preflight.report.style import Style, started_with
 
 LATE = 3.0  # seconds before the nodes that are waited for are named
 PATIENCE = 0.4  # seconds before a terminal shows anything: a quick run needs no bar
@@ -38,9 +38,11 @@ class Progress:
         self,
         nodes: Iterable[str],
         stream: TextIO | None = None,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self._stream = sys.stderr if stream is None else stream
+        environ = started_with() if environ is None else environ
+        self._plain = Style.of(self._stream, environ).plain
         self._waiting = dict.fromkeys(nodes)
         self._total = len(self._waiting)
         self._lock = threading.Lock()
@@ -102,8 +104,10 @@ class Progress:
         from rich.live import Live  # noqa: PLC0415 - likewise
         from rich.text import Text  # noqa: PLC0415 - likewise
 
-        console = Console(file=self._stream, highlight=False)
-        full, rest = "━─" if console.encoding.startswith("utf") else "=-"
+        console = Console(
+            file=self._stream, highlight=False, color_system=None if self._plain else "auto"
+        )
+        full, rest = "=-" if self._plain else "━─"
         with Live(
             console=console,
             auto_refresh=False,
@@ -114,7 +118,8 @@ class Progress:
             while True:
                 elapsed = time.monotonic() - self._started
                 filled = BAR - BAR * len(self._waiting) // max(self._total, 1)
-                line = Text(no_wrap=True, overflow="ellipsis", end="")
+                # The ellipsis of rich is no ASCII.
+                line = Text(no_wrap=True, overflow="crop" if self._plain else "ellipsis", end="")
                 line.append(full * filled, "green")
                 line.append(rest * (BAR - filled), "dim")
                 line.append(f" {self.sentence(elapsed)}")

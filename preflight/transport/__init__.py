@@ -1,6 +1,7 @@
 """How bytes travel: the only part of gkprep that touches a node.
 
     shell     what everybody else knows: Shell, ConnectOptions
+    children  what is started on gkprep's own machine, and how it ends
     talk      one script's conversation with a shell, sudo included; pure
     local     the machine gkprep runs on, by a subprocess
     ssh       a node, by one connection and one channel

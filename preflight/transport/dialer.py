@@ -9,11 +9,13 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent import futures
 from dataclasses import replace
+from functools import partial
 
 from preflight.errors import TransportError
 from preflight.model import Node, SshOptions
 from preflight.openssh.config import Config, HostConfig
 from preflight.transport import route
+from preflight.transport.children import Children
 from preflight.transport.keys import Keys
 from preflight.transport.session import Session
 from preflight.transport.shell import ConnectOptions, Deadline
@@ -43,20 +45,20 @@ class Dialer:
         self._host_keys = HostKeys(accept_new=options.accept_new, home=options.home)
         self._keys = Keys(options.home, options.ask_passphrase)
         self._jumps: dict[Hops, futures.Future[Session]] = {}
-        self._commands: list[route.ProxyCommand] = []
-        self._closed = False
+        self._made: list[Session] = []
+        self._commands = Children()
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close the connections to jump hosts, and end what an interrupt left behind."""
+        self._commands.close()
         with self._lock:
-            self._closed = True
-            jumps, self._jumps = self._jumps, {}
-            commands, self._commands = self._commands, []
-        for command in commands:
-            command.end()
-        for future in jumps.values():
-            _end(future)
+            made, self._made = self._made, []
+            self._jumps.clear()
+        # Those that carry others were made before them. One that stalls would not let those it
+        # carries say farewell; once it has ended, they do not try.
+        for session in made:
+            session.end()
 
     def prepare(self, nodes: Iterable[Node]) -> None:
         """Do what no node's limit allows for: ask for passphrases, look through known_hosts."""
@@ -79,7 +81,8 @@ class Dialer:
         command = None
         if config.proxy_command is not None:
             names = config.hostname, config.alias, config.user
-            command = self._command(config.proxy_command, *names)
+            start = partial(route.ProxyCommand, config.proxy_command, *names)
+            command = self._commands.start(start)
             wire = Wire(command.pipe, deadline.moment)
         elif config.jumps:
             jump = self._jump(config.jumps, deadline, trail)
@@ -96,15 +99,6 @@ class Dialer:
             session.end()
             raise
         return session
-
-    def _command(self, command: str, *names: str) -> route.ProxyCommand:
-        """Start a ProxyCommand that `close` will end; none once it has, for nobody would."""
-        with self._lock:
-            if self._closed:
-                raise TransportError("gkprep is ending")
-            started = route.ProxyCommand(command, *names)
-            self._commands.append(started)
-        return started
 
     def _jump(self, hops: Hops, deadline: Deadline, trail: tuple[Hops, ...]) -> Session:
         """Return the shared connection to the last of `hops`; the first who asks makes it."""
@@ -137,6 +131,8 @@ class Dialer:
                 config = self._hop(hops)
                 session = self.dial(config, deadline, (*trail, hops))
                 session.keep()
+                with self._lock:
+                    self._made.append(session)
         except BaseException as exc:
             future.set_exception(exc)
             raise

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import signal
 import subprocess
-import threading
 from typing import IO
 
 from preflight.errors import TransportError
 from preflight.model import Limits, Node, Output
+from preflight.transport.children import Children, end_session, reap
 from preflight.transport.shell import Deadline
 from preflight.transport.talk import Talk
 
@@ -29,21 +28,28 @@ class Local:
 
     local = True
 
-    def __init__(self, become_password: str | None = None, *, become: bool = True) -> None:
+    def __init__(
+        self,
+        become_password: str | None = None,
+        *,
+        become: bool = True,
+        children: Children | None = None,
+    ) -> None:
         self._password = become_password
         self._become = become
+        self._children = children or Children()
 
     def run(self, script: str, limits: Limits) -> Output:
         """Run `script` by a subprocess, for at most `limits.node` seconds."""
         sudo = self._become and os.geteuid() != 0
         talk = Talk(script, sudo=sudo, password=self._password)
         deadline = Deadline.after(limits.node)
-        process = _start(talk.argv, own_session=not sudo)
+        shell = self._children.start(lambda: _Process(talk.argv, own_session=not sudo))
         try:
-            lost = _converse(process, talk, deadline)
-            rc = None if lost else _status(process, deadline)
+            lost = _converse(shell.process, talk, deadline)
+            rc = None if lost else _status(shell.process, deadline)
         finally:
-            _end(process, own_session=not sudo)
+            shell.close()
         if rc is None:
             return talk.broke(lost or f"no answer within {deadline}")
         return talk.ended(rc)
@@ -54,27 +60,51 @@ class Here:
 
     def __init__(self, become_password: str | None) -> None:
         self._password = become_password
+        self._children = Children()
 
     def __call__(self, node: Node) -> Local:
         """Return this machine's shell; whatever the node is called, it is here."""
-        return Local(self._password, become=node.become is not False)
+        become = node.become is not False
+        return Local(self._password, become=become, children=self._children)
 
     def close(self) -> None:
-        """Do nothing: there is nothing that shells on this machine share."""
+        """End the shell that an interrupt left behind."""
+        self._children.close()
 
 
-def _start(argv: tuple[str, ...], *, own_session: bool) -> subprocess.Popen[bytes]:
-    """Start the shell; under sudo in our own session, so that sudo knows the terminal's ticket."""
-    pipe = subprocess.PIPE
-    try:
-        process = subprocess.Popen(
-            argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=own_session
-        )
-    except OSError as exc:
-        raise TransportError(f"{argv[0]} could not be started: {exc.strerror}") from exc
-    for stream in _streams(process):
-        os.set_blocking(stream.fileno(), False)
-    return process
+class _Process:
+    """The shell; under sudo in our own session, so that sudo knows the terminal's ticket."""
+
+    def __init__(self, argv: tuple[str, ...], *, own_session: bool) -> None:
+        """Start it; raises TransportError where that cannot be."""
+        self._own_session = own_session
+        pipe = subprocess.PIPE
+        try:
+            self.process = subprocess.Popen(
+                argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=own_session
+            )
+        except OSError as exc:
+            raise TransportError(f"{argv[0]} could not be started: {exc.strerror}") from exc
+        for stream in _streams(self.process):
+            os.set_blocking(stream.fileno(), False)
+
+    def end(self) -> None:
+        """End it with all that it started; behind sudo that is root's, so it is sudo alone."""
+        if self.process.poll() is not None:
+            return
+        if self._own_session:
+            end_session(self.process.pid)
+        else:
+            with contextlib.suppress(PermissionError):
+                self.process.kill()
+
+    def close(self) -> None:
+        """End it, and leave nothing open: for the thread that talks to it."""
+        for stream in _streams(self.process):
+            with contextlib.suppress(OSError):
+                stream.close()
+        self.end()
+        reap(self.process)
 
 
 def _streams(process: subprocess.Popen[bytes]) -> list[IO[bytes]]:
@@ -143,17 +173,3 @@ def _status(process: subprocess.Popen[bytes], deadline: Deadline) -> int | None:
     except subprocess.TimeoutExpired:
         return None
     return rc if rc >= 0 else 128 - rc
-
-
-def _end(process: subprocess.Popen[bytes], *, own_session: bool) -> None:
-    """Leave nothing open, and nothing running that may be ended: root's sudo may not."""
-    for stream in _streams(process):
-        with contextlib.suppress(OSError):
-            stream.close()
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if own_session:
-                os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
-        threading.Thread(target=process.wait, daemon=True).start()

@@ -8,7 +8,6 @@ import ipaddress
 import os
 import queue
 import re
-import signal
 import socket
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ import threading
 from typing import IO, Any
 
 from preflight.errors import TransportError
+from preflight.transport.children import end_session, reap
 from preflight.transport.shell import Deadline, printable
 
 Address = tuple[socket.AddressFamily, Any]
@@ -145,7 +145,6 @@ class ProxyCommand:
         """End it and what it started."""
         if self._errors.closed:  # its number may be another's by now
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        end_session(self._process.pid)
+        reap(self._process)
         self._errors.close()

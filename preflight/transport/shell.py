@@ -34,7 +34,7 @@ class Connector(Protocol):
         ...
 
     def close(self) -> None:
-        """Close what the shells shared; to do without leaves that to the end of the process."""
+        """Close what the shells shared, and end what an interrupt left running on this machine."""
         ...
 
 
