@@ -23,9 +23,18 @@ from collections.abc import Iterable
 
 from preflight.model import Node
 from preflight.transport.local import Here, Local
-from preflight.transport.shell import ConnectOptions, Connector, Shell
+from preflight.transport.shell import ConnectOptions, Connector, Dialogue, LiveShell, Shell
 
-__all__ = ["ConnectOptions", "Connector", "Local", "Shell", "connect", "connector"]
+__all__ = [
+    "ConnectOptions",
+    "Connector",
+    "Dialogue",
+    "LiveShell",
+    "Local",
+    "Shell",
+    "connect",
+    "connector",
+]
 
 
 def connect(nodes: Iterable[Node], options: ConnectOptions) -> Connector:

@@ -11,7 +11,7 @@ from typing import IO
 from preflight.errors import TransportError
 from preflight.model import Limits, Node, Output
 from preflight.transport.children import Children, end_session, reap
-from preflight.transport.shell import Deadline
+from preflight.transport.shell import Deadline, Dialogue
 from preflight.transport.talk import Talk
 
 CHUNK = 1 << 16
@@ -41,10 +41,20 @@ class Local:
 
     def run(self, script: str, limits: Limits) -> Output:
         """Run `script` by a subprocess, for at most `limits.node` seconds."""
+        return self._run(script, limits, None)
+
+    def converse(self, script: str, limits: Limits, dialogue: Dialogue) -> Output:
+        """Run it likewise, and talk with it."""
+        return self._run(script, limits, dialogue)
+
+    def _run(self, script: str, limits: Limits, dialogue: Dialogue | None) -> Output:
         sudo = self._become and os.geteuid() != 0
-        talk = Talk(script, sudo=sudo, password=self._password)
+        talk = Talk(script, sudo=sudo, password=self._password, dialogue=dialogue)
         deadline = Deadline.after(limits.node)
-        shell = self._children.start(lambda: _Process(talk.argv, own_session=not sudo))
+        spared = dialogue is not None
+        shell = self._children.start(
+            lambda: _Process(talk.argv, own_session=not sudo, spared=spared)
+        )
         try:
             lost = _converse(shell.process, talk, deadline)
             rc = None if lost else _status(shell.process, deadline)
@@ -73,15 +83,20 @@ class Here:
 
 
 class _Process:
-    """The shell; under sudo in our own session, so that sudo knows the terminal's ticket."""
+    """The shell; under sudo in our own session, so that sudo knows the terminal's ticket.
 
-    def __init__(self, argv: tuple[str, ...], *, own_session: bool) -> None:
+    One that is `spared` changes the machine: it is never killed in the midst of that, and ends by
+    itself when its standard input does.
+    """
+
+    def __init__(self, argv: tuple[str, ...], *, own_session: bool, spared: bool) -> None:
         """Start it; raises TransportError where that cannot be."""
-        self._own_session = own_session
+        self._own_session = own_session or spared
+        self._spared = spared
         pipe = subprocess.PIPE
         try:
             self.process = subprocess.Popen(
-                argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=own_session
+                argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=self._own_session
             )
         except OSError as exc:
             raise TransportError(f"{argv[0]} could not be started: {exc.strerror}") from exc
@@ -90,7 +105,7 @@ class _Process:
 
     def end(self) -> None:
         """End it with all that it started; behind sudo that is root's, so it is sudo alone."""
-        if self.process.poll() is not None:
+        if self._spared or self.process.poll() is not None:
             return
         if self._own_session:
             end_session(self.process.pid)

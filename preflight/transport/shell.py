@@ -12,6 +12,22 @@ from preflight.errors import UsageError
 from preflight.model import Limits, Node, Output
 
 
+class Dialogue(Protocol):
+    """What talks with a script while it runs: hears what it prints, feeds its standard input."""
+
+    def hear(self, out: bytes, err: bytes) -> bytes:
+        """Take in what the script printed since the last time; return what to answer, if anything.
+
+        It is called with what comes after the script has begun, never with a login's noise.
+        """
+        ...
+
+    @property
+    def over(self) -> bool:
+        """Whether all is said: the script's standard input may end."""
+        ...
+
+
 class Shell(Protocol):
     """A POSIX shell with root's rights on one machine, used for one script."""
 
@@ -26,10 +42,22 @@ class Shell(Protocol):
         ...
 
 
+class LiveShell(Shell, Protocol):
+    """A shell that may also be talked with."""
+
+    def converse(self, script: str, limits: Limits, dialogue: Dialogue) -> Output:
+        """Run `script` likewise, with a standard input that lasts until `dialogue` is over.
+
+        A script that reads must stand in a function whose call is the last line: the shell may
+        have read further than it has come.
+        """
+        ...
+
+
 class Connector(Protocol):
     """Gives every node its shell; holds open what these share, so close it in the end."""
 
-    def __call__(self, node: Node) -> Shell:
+    def __call__(self, node: Node) -> LiveShell:
         """Return a shell that connects when it is run."""
         ...
 

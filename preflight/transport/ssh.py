@@ -12,7 +12,7 @@ from preflight.model import Limits, Node, Output
 from preflight.openssh.config import HostConfig
 from preflight.transport.dialer import Dialer
 from preflight.transport.session import Session
-from preflight.transport.shell import Deadline
+from preflight.transport.shell import Deadline, Dialogue
 from preflight.transport.talk import Talk
 
 CHUNK = 1 << 20
@@ -52,10 +52,17 @@ class Ssh:
 
     def run(self, script: str, limits: Limits) -> Output:
         """Run `script` on the node: let in within `limits.connect`, done within `limits.node`."""
+        return self._run(script, limits, None)
+
+    def converse(self, script: str, limits: Limits, dialogue: Dialogue) -> Output:
+        """Run it likewise, and talk with it."""
+        return self._run(script, limits, dialogue)
+
+    def _run(self, script: str, limits: Limits, dialogue: Dialogue | None) -> Output:
         whole = Deadline.after(limits.node)
         config = self._dialer.lookup(self._node)
         sudo = self._node.become is not False and config.user != "root"
-        talk = Talk(script, sudo=sudo, password=self._password)
+        talk = Talk(script, sudo=sudo, password=self._password, dialogue=dialogue)
         session = self._dialer.dial(config, _connect_deadline(config, limits))
         try:
             session.until(whole)

@@ -15,7 +15,7 @@ import secrets
 
 from preflight.errors import TransportError
 from preflight.model import Output
-from preflight.transport.shell import printable
+from preflight.transport.shell import Dialogue, printable
 
 MAX_STREAM = 16 * 1024 * 1024
 """The most bytes kept of one stream; a node that sends more is cut off."""
@@ -32,7 +32,14 @@ LONGEST = 4096
 class Talk:
     """Feed it what arrives, send what it answers, and have the Output in the end."""
 
-    def __init__(self, script: str, *, sudo: bool, password: str | None = None) -> None:
+    def __init__(
+        self,
+        script: str,
+        *,
+        sudo: bool,
+        password: str | None = None,
+        dialogue: Dialogue | None = None,
+    ) -> None:
         first, second = secrets.token_hex(8), secrets.token_hex(8)
         # The line is put together by the shell: a trace of the command does not show it.
         hello = f"m={first}; for s in 1 2; do echo >&$s; echo ${{m}}{second} >&$s; done"
@@ -45,6 +52,7 @@ class Talk:
         self._hello = hello
         self._script = script.encode("utf-8", "surrogateescape")
         self._script_sent = False
+        self._dialogue = dialogue
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -71,7 +79,9 @@ class Talk:
         self._out.add(out)
         self._err.add(err)
         if self._script_sent or self._password is None:
-            return b""
+            if self._dialogue is None or not self._out.started:
+                return b""
+            return self._dialogue.hear(self._out.fresh(), self._err.fresh())
         if self._out.started:
             self._script_sent = True
             return self._script
@@ -84,7 +94,7 @@ class Talk:
     @property
     def complete(self) -> bool:
         """Whether all that there is to send has been handed out, so that stdin may be closed."""
-        return self._script_sent
+        return self._script_sent and (self._dialogue is None or self._dialogue.over)
 
     @property
     def flood(self) -> str | None:
@@ -138,6 +148,7 @@ class _Stream:
         self.data = bytearray()
         self.started = False
         self._mark = mark
+        self._heard = 0
 
     def add(self, new: bytes) -> None:
         searched = max(0, len(self.data) - len(self._mark))
@@ -148,6 +159,11 @@ class _Stream:
         if found >= 0:
             self.started = True
             del self.data[: found + len(self._mark)]
+
+    def fresh(self) -> bytes:
+        """What the script itself printed since the last time."""
+        new, self._heard = self.body[self._heard :], len(self.body)
+        return new
 
     @property
     def body(self) -> bytes:
