@@ -62,7 +62,7 @@ def judge_device(  # noqa: PLR0911 - one return for each thing that can be wrong
         return fail(device.path, "not a block device", WANT)
     if disk.kind != "disk":
         return fail(device.path, f"{describe(disk)} is of type {disk.kind}", WANT)
-    if wrong := other_disk(device, disk):
+    if wrong := block.other_disk(device, disk):
         return fail(device.path, wrong, pinned(device))
     if not disk.writable:
         saw = f"{describe(disk)} is read-only"
@@ -73,15 +73,6 @@ def judge_device(  # noqa: PLR0911 - one return for each thing that can be wrong
     if disk.size < ROOMY:
         return warn(device.path, describe(disk), f"at least {gib(int(ROOMY))}")
     return ok(device.path, describe(disk), WANT)
-
-
-def other_disk(device: Device, disk: Block) -> str:
-    """What identity the disk has instead of the one the inventory gives; empty if it is the one."""
-    if device.serial and device.serial.casefold() not in map(str.casefold, disk.serials):
-        return f"serial {' or '.join(disk.serials) or 'unknown'}"
-    if device.wwn and device.wwn.casefold() not in map(str.casefold, disk.wwns):
-        return f"wwn {' or '.join(disk.wwns) or 'unknown'}"
-    return ""
 
 
 def pinned(device: Device) -> str:

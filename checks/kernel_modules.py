@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from preflight.facts import kernel
+from preflight.facts.kernel import Loadable
 from preflight.plugin import Facts, Finding, Node, Probe, check, fail, ok
 
 REQUIRED = ("dm_snapshot", "dm_mirror", "dm_thin_pool")
@@ -17,12 +18,12 @@ def required(node: Node) -> tuple[str, ...]:
     return (*REQUIRED, GLUSTER_BLOCK) if node.policy.gluster_block else REQUIRED
 
 
-def loadable(node: Node) -> Iterable[Probe[object]]:
-    """Ask for what this node needs, whatever the policy spares."""
-    yield kernel.loadable(*required(node))
+def loadable(node: Node) -> Probe[Loadable]:
+    """Which of the modules that this node needs its kernel could load."""
+    return kernel.loadable(*required(node))
 
 
-@check(kernel.modules, kernel.builtin, kernel.persisted, loadable)
+@check(kernel.modules, kernel.builtin, kernel.persisted, lambda node: [loadable(node)])
 def kernel_modules(facts: Facts) -> Iterator[Finding]:
     """The kernel has the modules that heketi's bricks are built from.
 
@@ -55,7 +56,7 @@ def judge_module(name: str, facts: Facts) -> Finding:
         return ok(name, "built into the kernel", WANT)
     if now:
         return fail(name, "loaded, but not loaded at boot", WANT, cure=persist(name))
-    available = facts[kernel.loadable(*required(facts.node))]
+    available = facts[loadable(facts.node)]
     if name not in available.names:
         return fail(
             name,

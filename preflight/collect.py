@@ -15,6 +15,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from preflight.errors import PluginError, TransportError, Unknown
 from preflight.model import Facts, Limits, Node, Output, Probe
@@ -26,7 +27,6 @@ TIMED_OUT = frozenset({124, 137})
 TURN = 0.5
 """Seconds after which to look whether a signal has come."""
 
-Done = queue.SimpleQueue[tuple[str, Facts | BaseException]]
 
 _HEAD = """\
 LC_ALL=C LANG=C
@@ -35,6 +35,8 @@ export LC_ALL LANG PATH
 mark() { printf '\\n%s %s\\n' MARK "$1"; printf '\\n%s %s\\n' MARK "$1" >&2; }
 mark 'start 0'
 """
+
+T = TypeVar("T")
 
 
 def collect(node: Node, probes: Iterable[Probe[object]], shell: Shell, limits: Limits) -> Facts:
@@ -65,16 +67,16 @@ def collect(node: Node, probes: Iterable[Probe[object]], shell: Shell, limits: L
     return Facts(node, values, lost, time.monotonic() - started, cure)
 
 
-def collect_fleet(
-    asks: Mapping[str, Callable[[], Facts]], *, parallel: int, on_done: Callable[[Facts], None]
-) -> dict[str, Facts]:
-    """Run every node's question, at most `parallel` side by side; facts in the order of `asks`.
+def side_by_side(
+    asks: Mapping[str, Callable[[], T]], *, parallel: int, on_done: Callable[[T], None]
+) -> dict[str, T]:
+    """Call all of `asks`, at most `parallel` at a time; what they return, in the order of `asks`.
 
     The workers are daemon threads, so an interrupt ends gkprep soon, whatever a node does.
     `on_done` is called in the calling thread as each node is done.
     """
-    todo: queue.SimpleQueue[tuple[str, Callable[[], Facts]]] = queue.SimpleQueue()
-    done: Done = queue.SimpleQueue()
+    todo: queue.SimpleQueue[tuple[str, Callable[[], T]]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[str, T | BaseException]] = queue.SimpleQueue()
     for item in asks.items():
         todo.put(item)
     for number in range(min(parallel, len(asks))):
@@ -84,7 +86,7 @@ def collect_fleet(
             if number == 0:
                 raise
             break
-    results: dict[str, Facts] = {}
+    results: dict[str, T] = {}
     while len(results) < len(asks):
         name, outcome = _next(done)
         if isinstance(outcome, BaseException):
@@ -94,7 +96,7 @@ def collect_fleet(
     return {name: results[name] for name in asks}
 
 
-def _next(done: Done) -> tuple[str, Facts | BaseException]:
+def _next(done: queue.SimpleQueue[tuple[str, T | BaseException]]) -> tuple[str, T | BaseException]:
     """Wait in turns, so that Python comes to act on a signal that did not wake this thread.
 
     It acts on them in this thread alone, but of two that come together (timeout(1) sends two) the
@@ -107,7 +109,10 @@ def _next(done: Done) -> tuple[str, Facts | BaseException]:
             continue
 
 
-def _work(todo: queue.SimpleQueue[tuple[str, Callable[[], Facts]]], done: Done) -> None:
+def _work(
+    todo: queue.SimpleQueue[tuple[str, Callable[[], T]]],
+    done: queue.SimpleQueue[tuple[str, T | BaseException]],
+) -> None:
     while True:
         try:
             name, ask = todo.get_nowait()
@@ -129,9 +134,14 @@ def unite(probes: Iterable[Probe[object]]) -> list[Probe[object]]:
     return list(by_name.values())
 
 
+def head(mark: str) -> str:
+    """What every script begins with: a locale, a path, and `mark WORDS` for both streams."""
+    return _HEAD.replace("MARK", mark)
+
+
 def script(probes: Sequence[Probe[object]], mark: str, limits: Limits) -> str:
     """Build the one script that asks all of `probes`, with `mark` between their answers."""
-    lines = [_HEAD.replace("MARK", mark)]
+    lines = [head(mark)]
     for number, probe in enumerate(probes):
         command = f"timeout -s KILL {limits.probe:g} sh -c {shlex.quote(probe.command)} </dev/null"
         lines.append(f'{command}\nmark "{number} $?"\n')

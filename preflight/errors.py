@@ -4,7 +4,9 @@
     ├── UsageError            the command line asks for something that cannot be   (exit 2)
     │   └── InventoryError    the inventory is wrong: every problem, each with its place
     ├── PluginError           a check or fix cannot be loaded, or two claim one id  (exit 2)
+    ├── JournalError          a step could not be put on record; it was not taken  (exit 2)
     ├── TransportError        a node cannot be reached; the message says why
+    ├── Unfixable             what was found is left to a person; the message says why
     └── Unknown               a fact could not be found out; the message says why
 
 `transport` turns what paramiko and the operating system raise into `TransportError`, `collect`
@@ -47,6 +49,10 @@ class PluginError(GkprepError):
     """A check or a fix that cannot be loaded, or an id that two of them claim."""
 
 
+class JournalError(GkprepError):
+    """What is to be done could not be put on record, so it was not done."""
+
+
 class TransportError(GkprepError):
     """A node that cannot be reached, or not be trusted, or that refuses us.
 
@@ -56,6 +62,10 @@ class TransportError(GkprepError):
     def __init__(self, message: str, cure: str = "") -> None:
         super().__init__(message)
         self.cure = cure
+
+
+class Unfixable(GkprepError):  # noqa: N818 - a decision of a fix's; no mishap
+    """What was found must not, or cannot, be put right by gkprep."""
 
 
 class Unknown(GkprepError):  # noqa: N818 - a state of knowledge, as Facts hold it; no mishap

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import accumulate
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar, Union, cast
 
 from preflight.errors import Unknown
 
@@ -284,18 +285,138 @@ class FleetCheck:
 
 @dataclass(frozen=True)
 class Step:
-    """One command on a node, and the step that takes it back (None: nothing to take back)."""
+    """One command on a node, as root and without a shell, and the step that takes it back.
+
+    `stdin` is fed to it. `shown` is what a person reads where the command is a script. `undo` is
+    None where there is nothing to take back; one that is `fed_output` gets as its standard input
+    what the step printed when it was done.
+    """
 
     argv: tuple[str, ...]
     stdin: bytes = b""
+    shown: str = ""
     undo: Step | None = None
+    fed_output: bool = False
+
+
+@dataclass(frozen=True)
+class Extent:
+    """`size` bytes of a disk from `offset` on."""
+
+    offset: int
+    size: int
+
+    def __str__(self) -> str:
+        """`8 bytes at 512`."""
+        return f"{self.size} bytes at {self.offset}"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What is read again on a node right before a step, and judged anew.
+
+    `drift` says what is not as it was when the step was planned, None where all is. It may raise
+    Unknown, which is a drift too.
+    """
+
+    probes: tuple[Probe[object], ...]
+    drift: Callable[[Facts], str | None] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Overwrite:
+    """New bytes over `extents` of one disk, under the disk's lock and behind a guard.
+
+    `data` is for all extents together, in order: zeros erase. What is there is saved first, on the
+    node and on the controller, and taking the step back is to write that. `expected` is what
+    must be there, extent by extent, or `data` already; None where the guard knows. `around` is the
+    hash that the first 4 MiB and the last MiB must have, empty where that is not known. `identity`
+    names the disk, whatever its letter, in (name, value) pairs.
+    """
+
+    path: str
+    identity: tuple[tuple[str, str], ...]
+    extents: tuple[Extent, ...]
+    data: bytes
+    guard: Guard = field(compare=False)
+    expected: bytes | None = None
+    around: str = ""
+
+    def parts(self, data: bytes) -> list[bytes]:
+        """`data`, which is for all extents, cut into theirs; ValueError where it is not so long."""
+        if len(data) != sum(each.size for each in self.extents):
+            raise ValueError(f"{len(data)} bytes for {', '.join(map(str, self.extents))}")
+        ends = list(accumulate(each.size for each in self.extents))
+        return [data[end - each.size : end] for each, end in zip(self.extents, ends, strict=True)]
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """What reports call it; no such program is run."""
+        verb = "restore" if any(self.data) else "erase"
+        return (verb, self.path, *(f"{each.offset}+{each.size}" for each in self.extents))
+
+    @property
+    def shown(self) -> str:
+        """The same for a person."""
+        what = ", ".join(map(str, self.extents))
+        if any(self.data):
+            return f"write back {what} of {self.path}"
+        return f"erase {what} of {self.path}, saved first"
+
+
+Act = Union[Step, Overwrite]
 
 
 @dataclass(frozen=True)
 class Fix:
-    """How what a check found is put right: from a finding and the facts to steps."""
+    """How what a check found is put right: from a finding and the facts to steps.
+
+    `steps` raises `Unfixable` for what a person has to decide.
+    """
 
     check: Check
     risk: Risk
     doc: str
-    steps: Callable[[Finding, Facts], Iterable[Step]]
+    steps: Callable[[Finding, Facts], Iterable[Act]]
+
+
+@dataclass(frozen=True)
+class Action:
+    """One finding that is to be put right, and how; or `undoes`, the number of a step of a run."""
+
+    finding: Finding
+    risk: Risk
+    steps: tuple[Act, ...]
+    undoes: int | None = None
+
+
+@dataclass(frozen=True)
+class Left:
+    """One finding that gkprep leaves to a person, and why."""
+
+    finding: Finding
+    why: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, node by node and in this order, and what is not."""
+
+    actions: tuple[Action, ...] = ()
+    left: tuple[Left, ...] = ()
+
+
+@dataclass(frozen=True)
+class Done:
+    """One step that a node was told to take.
+
+    `rc` is None where it is not known how the step ended, or whether it began; `out` and `err`
+    are what it printed.
+    """
+
+    node: str
+    check: str
+    step: Act
+    rc: int | None = None
+    out: bytes = b""
+    err: bytes = b""

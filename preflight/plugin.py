@@ -12,16 +12,20 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Union
 
-from preflight.errors import Unknown
+from preflight.errors import Unfixable, Unknown
 from preflight.model import (
+    Act,
     Check,
     Device,
+    Extent,
     Facts,
     Finding,
     Fix,
     FleetCheck,
     FleetTest,
+    Guard,
     Node,
+    Overwrite,
     PortRange,
     Probe,
     Risk,
@@ -34,13 +38,17 @@ from preflight.model import (
 
 __all__ = [
     "EVERY_ROLE",
+    "Act",
     "Check",
     "Device",
+    "Extent",
     "Facts",
     "Finding",
     "Fix",
     "FleetCheck",
+    "Guard",
     "Node",
+    "Overwrite",
     "PortRange",
     "Probe",
     "Risk",
@@ -48,6 +56,7 @@ __all__ = [
     "Rpcbind",
     "Status",
     "Step",
+    "Unfixable",
     "Unknown",
     "check",
     "device_check",
@@ -154,10 +163,10 @@ def fleet_check(*needs: Need) -> Callable[[FleetTest], FleetCheck]:
     return decorate
 
 
-def fix(check: Check, *, risk: Risk) -> Callable[[Callable[[Finding, Facts], Iterable[Step]]], Fix]:
+def fix(check: Check, *, risk: Risk) -> Callable[[Callable[[Finding, Facts], Iterable[Act]]], Fix]:
     """Make a `Fix` of a function from one finding of `check`, and the facts, to steps."""
 
-    def decorate(steps: Callable[[Finding, Facts], Iterable[Step]]) -> Fix:
+    def decorate(steps: Callable[[Finding, Facts], Iterable[Act]]) -> Fix:
         return Fix(check=check, risk=risk, doc=_doc(steps), steps=steps)
 
     return decorate

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from preflight.collect import collect, collect_fleet
+from preflight.collect import collect, side_by_side
 from preflight.judge import judge, needs
 from preflight.model import Check, Facts, Finding, FleetCheck, Limits, Node
 from preflight.transport import Shell
@@ -34,7 +34,7 @@ def survey(  # noqa: PLR0913 - the six things a survey depends on, each named by
     Never raises for what a node does: that is an ERROR finding.
     """
     asks = {node.name: partial(_ask, node, checks, connect, limits) for node in nodes}
-    facts = collect_fleet(asks, parallel=parallel, on_done=on_done)
+    facts = side_by_side(asks, parallel=parallel, on_done=on_done)
     return Survey(facts, judge(checks, facts))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from preflight.collect import collect, collect_fleet
+from preflight.collect import collect, side_by_side
 from preflight.errors import Unknown
 from preflight.model import Facts, Limits, Node, Probe
 from preflight.transport import connect
@@ -78,7 +78,7 @@ def ask(
     limits: Limits = LIMITS,
 ) -> dict[str, Facts]:
     with closing(connect(nodes, options)) as shell:
-        return collect_fleet(
+        return side_by_side(
             {n.name: partial(collect, n, probes, shell(n), limits) for n in nodes},
             parallel=len(nodes),
             on_done=lambda _facts: None,

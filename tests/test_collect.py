@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from preflight.collect import collect, collect_fleet, cut, read_reply, script, unite
+from preflight.collect import collect, cut, read_reply, script, side_by_side, unite
 from preflight.errors import PluginError, TransportError, Unknown
 from preflight.model import Facts, Limits, Node, Output, Probe
 
@@ -296,7 +296,7 @@ def test_the_fleet_comes_in_its_own_order_and_is_told_as_it_is_done() -> None:
 
     asks = {name: partial(slow, name, pause) for name, pause in (("a", 0.4), ("b", 0.0))}
     done: list[str] = []
-    facts = collect_fleet(asks, parallel=8, on_done=lambda fact: done.append(fact.node.name))
+    facts = side_by_side(asks, parallel=8, on_done=lambda fact: done.append(fact.node.name))
     assert list(facts) == ["a", "b"]
     assert done == ["b", "a"]
 
@@ -315,7 +315,7 @@ def test_no_more_than_parallel_at_a_time() -> None:
         return Facts(Node(name, name, name), {})
 
     asks = {str(number): partial(ask, str(number)) for number in range(20)}
-    collect_fleet(asks, parallel=3, on_done=lambda _: None)
+    side_by_side(asks, parallel=3, on_done=lambda _: None)
     assert most == 3
 
 
@@ -331,7 +331,7 @@ def test_fewer_threads_than_wanted_do_it_all(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(threading.Thread, "start", only_one)
     asks = {name: partial(Facts, Node(name, name, name), {}) for name in ("a", "b", "c")}
-    assert list(collect_fleet(asks, parallel=3, on_done=lambda _: None)) == ["a", "b", "c"]
+    assert list(side_by_side(asks, parallel=3, on_done=lambda _: None)) == ["a", "b", "c"]
 
 
 def test_a_bug_in_gkprep_is_not_kept_from_the_caller() -> None:
@@ -339,7 +339,7 @@ def test_a_bug_in_gkprep_is_not_kept_from_the_caller() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        collect_fleet({"a": breaks}, parallel=1, on_done=lambda _: None)
+        side_by_side({"a": breaks}, parallel=1, on_done=lambda _: None)
 
 
 def test_a_signal_that_another_thread_took_is_not_left_until_a_node_is_done() -> None:
@@ -360,7 +360,7 @@ def test_a_signal_that_another_thread_took_is_not_left_until_a_node_is_done() ->
     started = time.monotonic()
     try:
         with pytest.raises(KeyboardInterrupt):
-            collect_fleet({"a": ask}, parallel=1, on_done=lambda _: None)
+            side_by_side({"a": ask}, parallel=1, on_done=lambda _: None)
         assert time.monotonic() - started < 5
     finally:
         over.set()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from preflight.errors import Unknown
 from preflight.facts.tools import needs
-from preflight.model import Probe
+from preflight.model import Device, Probe
 
 GIB = 1024**3
 SECTOR = 512  # sysfs counts in these, whatever the disk's own sectors are (sysfs-block, ABI)
@@ -91,6 +91,15 @@ def describe(disk: Block) -> str:
     told += [f"serial {disk.serials[0]}"] if disk.serials else []
     told += [f"wwn {disk.wwns[0]}"] if disk.wwns and not disk.serials else []
     return f"{disk.path} ({', '.join(part for part in told if part)})"
+
+
+def other_disk(device: Device, disk: Block) -> str:
+    """What identity the disk has instead of the one the inventory gives; empty if it is the one."""
+    if device.serial and device.serial.casefold() not in map(str.casefold, disk.serials):
+        return f"serial {' or '.join(disk.serials) or 'unknown'}"
+    if device.wwn and device.wwn.casefold() not in map(str.casefold, disk.wwns):
+        return f"wwn {' or '.join(disk.wwns) or 'unknown'}"
+    return ""
 
 
 def by_number(blocks: Iterable[Block], number: str | None) -> Block | None:

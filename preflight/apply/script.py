@@ -1,0 +1,175 @@
+"""The script of one node: steps that each wait for the word to take it. Pure functions.
+
+It stands in a function whose call is its last line: a shell that reads its script from a pipe reads
+on beyond the line it is at, and would swallow what it is told.
+"""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import secrets
+import shlex
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from preflight.collect import head
+from preflight.collect import script as question
+from preflight.facts.disk import HEAD, TAIL
+from preflight.model import Act, Extent, Limits, Overwrite, Step
+
+LOCK = "/run/gkprep.lock"
+"""Held on a node while steps are taken there; it says by whom."""
+
+MOST = 1 << 20
+"""Bytes of what a step prints that are sent; all of it stays on the node."""
+
+SAVED = "/var/lib/gkprep"
+"""Where a node keeps what was erased from its disks, a folder for each run."""
+
+# sysexits.h: EX_IOERR and EX_TEMPFAIL, for steps that did not come to their command.
+NOT_SAVED, DRIFTED = 74, 75
+
+_HANDS = f"""\
+command -v flock >/dev/null || {{ mark 'held flock: not found'; exit; }}
+exec 8>>{LOCK}
+flock -n 8 || {{ mark "held another gkprep is at work here: $(cat {LOCK})"; exit; }}
+await() {{
+  mark "$1"
+  IFS= read -r word && [ "$word" = "go $2" ] || exit
+}}
+ended() {{
+  mark "done $1 $2"
+  [ "$2" = 0 ] || [ "$going" = on ] || exit
+}}
+around() {{
+  size=$(blockdev --getsize64 $held 2>/dev/null || stat -L -c %s $held)
+  last=$(((size - {TAIL}) / 512))
+  [ "$last" -ge 0 ] || last=0
+  {{
+    dd if=$held bs=65536 count={HEAD // 65536}
+    dd if=$held bs=512 skip=$last count={TAIL // 512}
+  }} 2>/dev/null | sha256sum | cut -d ' ' -f 1
+}}
+taken() {{
+  BLKID_FILE=/dev/null E2FSCK_CONFIG=/dev/null e2fsck -n -b 3 -B 1024 "$disk" 2>&1 |
+    grep -q -e 'is in use' -e 'is mounted'
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Lines that no program prints by chance: of the script, and of the questions in it."""
+
+    steps: str = field(default_factory=lambda: secrets.token_hex(16))
+    guards: str = field(default_factory=lambda: secrets.token_hex(16))
+
+
+def script(
+    steps: Sequence[Act], marks: Marks, run: str, limits: Limits, *, keep_going: bool
+) -> str:
+    """The script that takes all of `steps` in the run called `run`, each when it is told to.
+
+    It ends with the first that fails, unless it is to `keep_going`.
+    """
+    going = "going=on" if keep_going else "going="
+    lines = [head(marks.steps), _HANDS, f"kept={SAVED}/{run} {going}", "work() {"]
+    lines.append(f"echo {shlex.quote(_who())} >{LOCK}")
+    lines.append(
+        "(umask 077; mkdir -p $kept) || { mark 'held no folder for what is saved'; exit; }"
+    )
+    for number, step in enumerate(steps):
+        if isinstance(step, Overwrite):
+            lines.append(_overwrite(number, step, marks, limits))
+        else:
+            lines.append(_command(number, step))
+    lines.append("}\nwork; exit\n")
+    return "\n".join(lines)
+
+
+def _who() -> str:
+    """Who holds a node's lock: `root@controller since 2026-11-25 16:00:00`."""
+    return f"{getpass.getuser()}@{socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+
+
+def _command(number: int, step: Step) -> str:
+    """One command, which prints into files: a line that breaks must not end it by SIGPIPE.
+
+    It is given the time it takes: what is killed half way is neither done nor undone. The files
+    stay, for a gkprep that did not hear the end.
+    """
+    command = f"{shlex.join(step.argv)} 8>&-"
+    if step.stdin:
+        fed = base64.b64encode(step.stdin).decode()
+        command = f"echo {fed} | base64 -d | {command}"
+    else:
+        command = f"{command} </dev/null"
+    return f"""\
+await "ready {number}" {number}
+{command} >$kept/{number}.out 2>$kept/{number}.err
+status=$?
+head -c {MOST} $kept/{number}.out; head -c {MOST} $kept/{number}.err >&2
+ended {number} $status"""
+
+
+def _overwrite(number: int, step: Overwrite, marks: Marks, limits: Limits) -> str:
+    """Lock the disk, read it again, wait; save, wait; write over what is still the same.
+
+    The lock is the one that udev and systemd know (BLOCK_DEVICE_LOCKING of systemd's documents).
+    After it the path counts no more: a link may be turned, what is open stays what it is.
+    """
+    stop = f"ended {number} {DRIFTED}"
+    return f"""\
+disk={shlex.quote(step.path)}
+exec 9<"$disk"
+held=/proc/$$/fd/9
+flock -n 9 || {{ echo "another program has locked $disk" >&2; {stop}; }}
+before=$(around)
+[ "$before" = {step.around or '"$before"'} ] || {{
+  echo "something has come onto $disk since" >&2; {stop}
+}}
+export GKPREP_SHELL=$$
+({question(step.guard.probes, marks.guards, limits)}) 8>&- 9<&-
+await "ready {number}" {number}
+[ "$disk" -ef $held ] || {{ echo "$disk is another disk by now" >&2; {stop}; }}
+saved() {{
+{_read(step.extents)}
+}}
+sum=$(saved | sha256sum)
+(umask 077; saved >$kept/{number} && sync)
+[ "$(sha256sum <$kept/{number})" = "$sum" ] || ended {number} {NOT_SAVED}
+saved | base64
+await "saved {number} ${{sum%% *}}" {number}
+[ "$(around)" = "$before" ] && [ "$(saved | sha256sum)" = "$sum" ] || {{
+  echo "$disk has changed" >&2; {stop}
+}}
+! taken || {{ echo "something has taken $disk" >&2; {stop}; }}
+{_write(step)}
+status=$?
+around
+exec 9<&-
+if command -v udevadm; then
+  udevadm trigger --action=change --name-match="$disk"; udevadm settle
+fi </dev/null >&2
+ended {number} $status"""
+
+
+# Byte by byte: extents are a few bytes each, and begin anywhere.
+
+
+def _read(extents: Sequence[Extent]) -> str:
+    return " &&\n".join(
+        f"dd if=$held bs=1 skip={each.offset} count={each.size} 2>/dev/null" for each in extents
+    )
+
+
+def _write(step: Overwrite) -> str:
+    commands = []
+    for extent, part in zip(step.extents, step.parts(step.data), strict=True):
+        fed = base64.b64encode(part).decode()
+        place = f"of=$held bs=1 seek={extent.offset} conv=notrunc,fsync"
+        commands.append(f"echo {fed} | base64 -d | dd {place} 2>/dev/null")
+    return " &&\n".join(commands)
