@@ -1,0 +1,505 @@
+"""Fixes on facts given as values: what is to be done is compared word by word, and what is not."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checks.kernel_modules import required
+from fixes.firewall_ports import opened
+from fixes.mount_glusterfs import INSTALL, REMOVE
+from preflight import registry
+from preflight.errors import Unfixable
+from preflight.facts import block, disk, kernel, nfs, packages, ports, services, usage
+from preflight.facts.block import Block, Target
+from preflight.facts.disk.magic import Signature
+from preflight.facts.disk.partitions import Gpt, Mbr, Partition
+from preflight.facts.disk.probes import Content
+from preflight.facts.firewall.walls import Closed, Ufw, Wall, Zone
+from preflight.facts.kernel import Loadable
+from preflight.facts.packages import MountHelper
+from preflight.facts.ports import Listener, Process
+from preflight.facts.services import Unit
+from preflight.judge import judge
+from preflight.model import (
+    Act,
+    Check,
+    Device,
+    Extent,
+    Facts,
+    Node,
+    Overwrite,
+    Plan,
+    Policy,
+    PortRange,
+    Risk,
+    Rpcbind,
+    Step,
+)
+from preflight.plan import plan
+
+NODE = Node("node1", "192.0.2.1", "192.0.2.1", devices=(Device("/dev/sdb"),))
+CHECKS = {check.id: check for check in registry.checks()}
+
+
+def planned(check: str, values: Mapping[str, object], node: Node = NODE) -> Plan:
+    """What `gkprep fix --only CHECK` would do."""
+    fleet = {node.name: Facts(node, values)}
+    found = CHECKS[check]
+    assert isinstance(found, Check)
+    return plan(judge([found], fleet), fleet, registry.fixes())
+
+
+def steps(plan: Plan) -> list[Act]:
+    assert plan.left == ()
+    return [step for action in plan.actions for step in action.steps]
+
+
+def argvs(plan: Plan) -> list[tuple[str, ...]]:
+    return [step.argv for step in steps(plan)]
+
+
+def undos(plan: Plan) -> list[tuple[str, ...] | None]:
+    return [
+        step.undo.argv if isinstance(step, Step) and step.undo else None for step in steps(plan)
+    ]
+
+
+def whys(plan: Plan) -> list[str]:
+    assert plan.actions == ()
+    return [left.why for left in plan.left]
+
+
+# --- kernel-modules ------------------------------------------------------------------------------
+
+
+def modules(**given: object) -> dict[str, object]:
+    names = frozenset(required(NODE))
+    values: dict[str, object] = {
+        kernel.modules.name: names,
+        kernel.persisted.name: names,
+        kernel.builtin.name: frozenset(),
+        kernel.loadable(*required(NODE)).name: Loadable("6.1.0", names),
+    }
+    return values | {f"kernel.{key}": value for key, value in given.items()}
+
+
+def test_a_module_is_loaded_now_and_at_boot() -> None:
+    names = frozenset(required(NODE)) - {"dm_mirror"}
+    made = planned("kernel-modules", modules(modules=names, persisted=names))
+    assert argvs(made) == [
+        ("modprobe", "dm_mirror"),
+        ("tee", "-a", "/etc/modules-load.d/gkprep.conf"),
+    ]
+    [load, keep] = steps(made)
+    assert isinstance(load, Step)
+    assert isinstance(keep, Step)
+    assert load.undo == Step(("modprobe", "-r", "dm_mirror"))
+    assert keep.stdin == b"dm_mirror\n"
+    assert {action.risk for action in made.actions} == {Risk.SAFE}
+
+
+def test_only_what_is_missing_is_done() -> None:
+    names = frozenset(required(NODE)) - {"dm_mirror"}
+    assert [argv[0] for argv in argvs(planned("kernel-modules", modules(persisted=names)))] == [
+        "tee"
+    ]
+    assert [argv[0] for argv in argvs(planned("kernel-modules", modules(modules=names)))] == [
+        "modprobe"
+    ]
+    assert steps(planned("kernel-modules", modules())) == []
+
+
+def test_a_kernel_without_the_module_is_left_to_a_person() -> None:
+    names = frozenset(required(NODE)) - {"dm_mirror"}
+    less = {kernel.loadable(*required(NODE)).name: Loadable("6.1.0", names)}
+    made = planned("kernel-modules", modules(modules=names, persisted=names) | less)
+    assert whys(made) == ["this kernel needs the package that brings the module"]
+
+
+def test_the_line_is_taken_out_again_and_the_file_with_the_last(tmp_path: Path) -> None:
+    names = frozenset(required(NODE)) - {"dm_mirror"}
+    [keep] = steps(planned("kernel-modules", modules(persisted=names)))
+    assert isinstance(keep, Step)
+    assert keep.undo
+    file = tmp_path / "gkprep.conf"
+    here = [str(file) if word.startswith("/etc/") else word for word in keep.undo.argv]
+    file.write_text("other\ndm_mirror\n")
+    subprocess.run(here, check=True)
+    assert file.read_text() == "other\n"
+    file.write_text("dm_mirror\n")
+    subprocess.run(here, check=True)
+    assert not file.exists()
+
+
+# --- mount-glusterfs -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("manager", "command"),
+    [
+        ("dnf", "dnf install -y glusterfs-fuse"),
+        ("yum", "yum install -y glusterfs-fuse"),
+        ("apt-get", "apt-get install --no-install-recommends -y glusterfs-client"),
+        ("zypper", "zypper install -y glusterfs"),
+    ],
+)
+def test_the_nodes_own_package_manager_installs(manager: str, command: str) -> None:
+    values = {
+        packages.mount_helper.name: MountHelper(None, None, ""),
+        packages.managers.name: (manager,),
+    }
+    [step] = steps(planned("mount-glusterfs", values))
+    assert isinstance(step, Step)
+    assert (step.shown, step.argv[3:]) == (command, ("sh", *command.split()))
+    assert step.undo
+    assert step.undo.fed_output
+
+
+@pytest.mark.parametrize("managers", [(), ("rpm-ostree", "dnf")])
+def test_without_a_package_manager_a_person_has_to_decide(managers: tuple[str, ...]) -> None:
+    values = {
+        packages.mount_helper.name: MountHelper(None, None, ""),
+        packages.managers.name: managers,
+    }
+    [why] = whys(planned("mount-glusterfs", values))
+    assert "no package manager" in why
+
+
+def test_only_packages_that_are_new_are_told(tmp_path: Path) -> None:
+    """With a stand-in for dpkg-query, and a command that installs two packages."""
+    tools, state = tmp_path / "bin", tmp_path / "state"
+    tools.mkdir()
+    state.write_text("ii zlib1g:amd64\nii old\nrc gone\n")
+    query = tools / "dpkg-query"
+    query.write_text(f"#!/bin/sh\ncat {state}\n")
+    query.chmod(0o755)
+    command = f"echo noise; printf 'ii new-b\\nii new-a\\n' >>{state}; exit 3"
+    done = subprocess.run(
+        ["sh", "-c", INSTALL, "sh", "sh", "-c", command],
+        env={"PATH": f"{tools}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, "new-a\nnew-b\n", "noise\n")
+
+
+def test_where_nothing_was_installed_nothing_is_removed(tmp_path: Path) -> None:
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    told = tmp_path / "told"
+    for name in ("dpkg", "rpm"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@" >>{told}\n')
+        (tmp_path / name).chmod(0o755)
+    subprocess.run(["sh", "-c", REMOVE, "sh"], input=b"", env=environment, check=True)
+    assert not told.exists()
+    subprocess.run(["sh", "-c", REMOVE, "sh"], input=b"a\nb\n", env=environment, check=True)
+    assert told.read_text() in {"dpkg --purge a b\n", "rpm -e a b\n"}
+
+
+# --- rpcbind-port --------------------------------------------------------------------------------
+
+ON, OFF = Unit("loaded", "active", "enabled"), Unit("loaded", "inactive", "disabled")
+MASKED, ABSENT = Unit("masked", "inactive", "masked"), Unit("not-found", "inactive", "")
+SYSTEMD = Process(1, "systemd", frozenset({"/init.scope"}))
+PYTHON = Process(500, "python3", frozenset({"/user.slice"}))
+HOST = replace(NODE, policy=Policy(rpcbind=Rpcbind.HOST))
+
+
+def rpcbind(socket: Unit, service: Unit, *holders: Process, **more: Any) -> dict[str, object]:
+    from checks.rpcbind_port import PULLED, RUNNING, USERS  # noqa: PLC0415 - its names are its own
+
+    own = {"rpcbind.socket": socket, "rpcbind.service": service}
+    held = {Listener(name, "0.0.0.0", 111, frozenset(holders)) for name in ("tcp", "udp")}
+    return {
+        ports.listening.name: frozenset(held if holders else ()),
+        RUNNING.name: dict.fromkeys(USERS, ABSENT) | own | more.get("units", {}),
+        PULLED.name: dict.fromkeys(own, services.Pull(active=False)),
+        nfs.locking.name: more.get("locking", frozenset()),
+    }
+
+
+def test_rpcbind_is_stopped_disabled_and_masked() -> None:
+    made = planned("rpcbind-port", rpcbind(ON, OFF, SYSTEMD))
+    assert argvs(made) == [
+        ("systemctl", "stop", "rpcbind.socket"),
+        ("systemctl", "disable", "rpcbind.socket"),
+        ("systemctl", "mask", "rpcbind.socket"),
+        ("systemctl", "mask", "rpcbind.service"),
+    ]
+    assert undos(made) == [
+        ("systemctl", "start", "rpcbind.socket"),
+        ("systemctl", "enable", "rpcbind.socket"),
+        ("systemctl", "unmask", "rpcbind.socket"),
+        ("systemctl", "unmask", "rpcbind.service"),
+    ]
+    assert [action.risk for action in made.actions] == [Risk.DISRUPTIVE]
+
+
+def test_rpcbind_is_given_to_the_host() -> None:
+    made = planned("rpcbind-port", rpcbind(MASKED, OFF), HOST)
+    assert argvs(made) == [
+        ("systemctl", "unmask", "rpcbind.socket"),
+        ("systemctl", "enable", "rpcbind.socket"),
+        ("systemctl", "start", "rpcbind.socket"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("node", "values", "why"),
+    [
+        (NODE, rpcbind(OFF, OFF, PYTHON), "another program holds the port"),
+        (NODE, rpcbind(ON, OFF, SYSTEMD, locking=frozenset({"/m"})), "needed by NFS at /m: give"),
+        (NODE, rpcbind(ON, OFF, SYSTEMD, units={"ypbind.service": ON}), "needed by ypbind.service"),
+        (HOST, rpcbind(OFF, OFF, PYTHON), "another program holds the port"),
+        (HOST, rpcbind(ABSENT, ABSENT), "rpcbind is not installed"),
+    ],
+)
+def test_what_of_rpcbind_is_left_to_a_person(
+    node: Node, values: dict[str, object], why: str
+) -> None:
+    [told] = whys(planned("rpcbind-port", values, node))
+    assert told.startswith(why)
+
+
+# --- firewall-ports ------------------------------------------------------------------------------
+
+PORTS = PortRange(24007, 24007)
+
+
+@pytest.mark.parametrize(
+    ("closed", "argv", "undo"),
+    [
+        (
+            Closed(Zone("internal", "eth1", "", "firewall-cmd"), PORTS, permanent=False),
+            ["firewall-cmd", "--zone=internal", "--add-port=24007/tcp"],
+            ["firewall-cmd", "--zone=internal", "--remove-port=24007/tcp"],
+        ),
+        (
+            Closed(Zone("internal", "eth1", "", "firewall-cmd"), PORTS, permanent=True),
+            ["firewall-cmd", "--permanent", "--zone=internal", "--add-port=24007/tcp"],
+            ["firewall-cmd", "--permanent", "--zone=internal", "--remove-port=24007/tcp"],
+        ),
+        (
+            Closed(Zone("internal", "eth1", "", "firewall-offline-cmd"), PORTS, permanent=True),
+            ["firewall-offline-cmd", "--zone=internal", "--add-port=24007/tcp"],
+            ["firewall-offline-cmd", "--zone=internal", "--remove-port=24007/tcp"],
+        ),
+        (
+            Closed(Ufw(""), PortRange(49152, 49251), permanent=True),
+            ["ufw", "allow", "49152:49251/tcp"],
+            ["ufw", "delete", "allow", "49152:49251/tcp"],
+        ),
+    ],
+)
+def test_a_port_is_opened_where_it_is_closed(
+    closed: Closed, argv: list[str], undo: list[str]
+) -> None:
+    assert list(opened(closed)) == [Step(tuple(argv), undo=Step(tuple(undo)))]
+
+
+def test_what_ufw_allows_for_good_it_allows_now() -> None:
+    assert list(opened(Closed(Ufw(""), PORTS, permanent=False))) == []
+
+
+@pytest.mark.parametrize(
+    "wall",
+    [Zone("internal", "eth1", "rule reject", "firewall-cmd"), Zone(None, "", "", "x"), Ufw("deny")],
+)
+def test_a_rule_that_refuses_a_port_is_left_to_a_person(wall: Wall) -> None:
+    with pytest.raises(Unfixable, match="a person made"):
+        list(opened(Closed(wall, PORTS, permanent=True)))
+
+
+# --- device-clean --------------------------------------------------------------------------------
+
+SIZE = 12 << 30
+DISK = Block("sdb", "8:16", "disk", SIZE, serials=("S1",))
+PRIMARY = Gpt(512, 512, backup=False, intact=True, partitions=())
+TABLES = (PRIMARY, replace(PRIMARY, offset=SIZE - 512, backup=True))
+PROTECTIVE = Mbr(protective=True, counts=True, partitions=())
+EMPTY = Content(SIZE, "d", blank=False, leftover=False, mbr=PROTECTIVE, gpts=TABLES)
+SEEN = (Signature(510, "PMBR"), Signature(512, "gpt"), Signature(SIZE - 512, "gpt"))
+
+
+def disks(
+    content: Content = EMPTY, found: Block = DISK, more: tuple[Block, ...] = ()
+) -> dict[str, object]:
+    path = "/dev/sdb"
+    return {
+        block.devices.name: (found, *more),
+        block.target(path).name: Target(exists=True, number=found.number),
+        usage.mounts.name: frozenset(),
+        disk.signatures(path).name: SEEN,
+        disk.content(path).name: content,
+    }
+
+
+def test_an_empty_table_is_erased_where_it_is_marked_and_nowhere_else() -> None:
+    [step] = steps(planned("device-clean", disks()))
+    assert isinstance(step, Overwrite)
+    assert step.extents == (Extent(SIZE - 512, 8), Extent(510, 10))
+    assert (step.data, step.expected) == (bytes(18), None)
+    assert step.identity == (("serial", "S1"), ("wwn", ""))
+
+
+def test_an_empty_dos_table_is_its_last_two_bytes() -> None:
+    mbr = Mbr(protective=False, counts=False, partitions=())
+    values = disks(replace(EMPTY, mbr=mbr, gpts=()))
+    values[disk.signatures("/dev/sdb").name] = (Signature(510, "dos"),)
+    [step] = steps(planned("device-clean", values))
+    assert isinstance(step, Overwrite)
+    assert step.extents == (Extent(510, 2),)
+
+
+PARTITION = Partition(1, 1 << 20, 1 << 30, "0x83")
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        (disks(replace(EMPTY, leftover=True)), "it could be data"),
+        (disks(replace(EMPTY, gpts=(replace(TABLES[0], partitions=(PARTITION,)),))), "it could be"),
+        (disks(replace(EMPTY, inner=(Signature(1 << 20, "ext4"),))), "it could be data"),
+        (disks(found=replace(DISK, serials=())), "nothing tells the disk from others"),
+        (
+            disks(more=(Block("sdb1", "8:17", "part", 1 << 30, parent="sdb"),)),
+            "the kernel still has partitions of it",
+        ),
+    ],
+)
+def test_what_of_a_disk_is_left_to_a_person(values: dict[str, object], why: str) -> None:
+    [told] = whys(planned("device-clean", values))
+    assert told.startswith(why)
+
+
+# --- the guard of a disk -------------------------------------------------------------------------
+
+
+def under_the_lock(**given: object) -> Facts:
+    """What is read again right before, where nothing has changed but what is `given`."""
+    from preflight.facts.disk import guard  # noqa: PLC0415 - only here
+
+    values = disks() | {
+        guard.shell.name: 77,
+        usage.swaps.name: frozenset(),
+        usage.opens.name: frozenset({usage.Opener("8:16", 77, "sh", "sshd")}),
+        usage.members.name: {},
+        usage.taken("/dev/sdb").name: False,
+    }
+    return Facts(NODE, values | given)
+
+
+def drift(facts: Facts) -> str | None:
+    [step] = steps(planned("device-clean", disks()))
+    assert isinstance(step, Overwrite)
+    return step.guard.drift(facts)
+
+
+def test_a_disk_that_is_as_it_was_may_be_written_to() -> None:
+    assert drift(under_the_lock()) is None
+
+
+OTHER = hashlib.sha256(b"other").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (
+            {"block.devices": (replace(DISK, serials=("S2",)),)},
+            "it is another disk, or has changed",
+        ),
+        ({"block.devices": ()}, "it is no disk any more"),
+        ({"disk.content(/dev/sdb)": replace(EMPTY, digest=OTHER)}, "it is another disk, or has"),
+        ({"disk.signatures(/dev/sdb)": (*SEEN, Signature(1080, "ext4"))}, "it is another disk, or"),
+        ({"usage.taken(/dev/sdb)": True}, "something has taken it"),
+        (
+            {"usage.opens": frozenset({usage.Opener("8:16", 78, "postgres", "sh")})},
+            "held open by postgres, pid 78",
+        ),
+        (
+            {"usage.mounts": frozenset({usage.Mount("8:16", "/dev/sdb", "/mnt", "xfs")})},
+            "mounted at /mnt",
+        ),
+        ({"usage.swaps": frozenset({usage.Swap("8:16", "/dev/sdb")})}, "swapped to"),
+        (
+            {"block.devices": (replace(DISK, holders=("dm-0",)), Block("dm-0", "253:0", "dm", 1))},
+            "/dev/dm-0 is on it",
+        ),
+    ],
+)
+def test_any_drift_is_told_and_stops_it(given: dict[str, object], why: str) -> None:
+    assert str(drift(under_the_lock(**given))).startswith(why)
+
+
+VACANT = Content(SIZE, "d", blank=True, leftover=False)
+
+
+def back(**given: object) -> str | None:
+    """What keeps the erased table from being written back, where all is as it was left but this."""
+    from preflight.facts.disk import guard  # noqa: PLC0415 - only here
+
+    extents = (Extent(SIZE - 512, 8), Extent(510, 10))
+    facts = under_the_lock(
+        **{"disk.signatures(/dev/sdb)": (), "disk.content(/dev/sdb)": VACANT, **given}
+    )
+    return guard.vacant("/dev/sdb", {"serial": "S1", "wwn": ""}, extents).drift(facts)
+
+
+def test_what_is_as_the_erasing_left_it_may_be_written_back() -> None:
+    assert back() is None
+    assert back(**{"disk.signatures(/dev/sdb)": (Signature(512, "gpt"),)}) is None, "half of it"
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"block.devices": (replace(DISK, serials=("S2",)),)}, "it is another disk now"),
+        ({"disk.signatures(/dev/sdb)": (Signature(0, "xfs"),)}, "there is something on it again"),
+        ({"disk.signatures(/dev/sdb)": (Signature(4096, "gpt"),)}, "there is something on it"),
+        (
+            {"disk.content(/dev/sdb)": replace(VACANT, young=(Signature(0, "ceph_bluestore"),))},
+            "there is something on it again",
+        ),
+        (
+            {"disk.content(/dev/sdb)": replace(VACANT, inner=(Signature(1 << 20, "xfs"),))},
+            "there is something on it again",
+        ),
+        ({"usage.taken(/dev/sdb)": True}, "something has taken it"),
+    ],
+)
+def test_what_has_come_onto_a_disk_is_not_written_over(given: dict[str, object], why: str) -> None:
+    assert str(back(**given)).startswith(why)
+
+
+# --- a disk that is not the one ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pinned", [Device("/dev/sdb", serial="S2"), Device("/dev/sdb", wwn="0x5")])
+def test_a_disk_that_the_inventory_does_not_name_is_left_alone(pinned: Device) -> None:
+    node = replace(NODE, devices=(pinned,))
+    [told] = whys(planned("device-clean", disks(), node))
+    assert told.startswith("it is not the disk that the inventory names")
+
+
+def test_a_disk_that_two_nodes_see_is_left_alone() -> None:
+    nodes = (NODE, replace(NODE, name="node2"))
+    fleet = {node.name: Facts(node, disks()) for node in nodes}
+    check = CHECKS["device-clean"]
+    assert isinstance(check, Check)
+    made = plan(judge([check], fleet), fleet, registry.fixes())
+    assert made.actions == ()
+    assert {left.why for left in made.left} == {"the same disk is seen more than once"}
+
+
+def test_two_letters_of_one_disk_are_left_alone() -> None:
+    twin = replace(DISK, name="sdc", number="8:32")
+    [told] = whys(planned("device-clean", disks(more=(twin,))))
+    assert told == "the same disk is seen more than once"
