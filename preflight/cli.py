@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -17,6 +17,9 @@ from preflight import signals
 from preflight.errors import GkprepError, InventoryError
 
 if TYPE_CHECKING:
+    from preflight.model import Plan
+    from preflight.reach import Reach
+    from preflight.repair import Repair
     from preflight.report import Run
 
 app = typer.Typer(
@@ -63,6 +66,7 @@ Storage = Annotated[
         metavar="IP", help="With --local: Gluster's address.  [default: of the default route]"
     ),
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Count warnings as failures.")]
 Only = Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this check (repeatable).")]
 Skip = Annotated[
     list[str] | None, typer.Option(metavar="ID", help="Leave this check out (repeatable).")
@@ -166,7 +170,7 @@ def gkprep(
 def check(  # noqa: PLR0913 - one parameter an option
     inventory: InventoryArgument = None,
     *,
-    strict: Annotated[bool, typer.Option("--strict", help="Count warnings as failures.")] = False,
+    strict: Strict = False,
     local: Local = False,
     device: Devices = None,
     storage: Storage = None,
@@ -180,37 +184,28 @@ def check(  # noqa: PLR0913 - one parameter an option
     output: Output = Format.TEXT,
 ) -> None:
     """Tell whether the nodes are ready. Changes nothing."""
-    from preflight import judge, prompt, registry, report, select, survey, targets, transport
+    from preflight import judge, reach, registry, report
     from preflight.model import Limits
-    from preflight.report.progress import Progress
 
-    checks = select.select_checks(registry.checks(), only or [], skip or [])
-    where = targets.find(
-        inventory, local=local, devices=device or [], storage=storage, limit=limit or []
-    )
-    options = transport.ConnectOptions(
+    wanted = reach.Wanted(
+        inventory=inventory,
+        local=local,
+        devices=device or [],
+        storage=storage,
+        limit=limit or [],
+        only=only or [],
+        skip=skip or [],
+        parallel=parallel,
         accept_new=accept_new,
-        become_password=prompt.become_password() if ask_become_pass else None,
-        ask_passphrase=prompt.asker(),
+        ask_become_pass=ask_become_pass,
     )
-    connect = transport.connector(where.nodes, options, local=local)
-    names = [node.name for node in where.nodes]
-    started = datetime.now(timezone.utc)  # what a person took to type a password is not counted
-    # In this order, an end that the terminal holds up leaves no process behind.
-    with Progress(names, sys.stderr) as progress, closing(connect):
-        known = survey.survey(
-            where.nodes,
-            select.judgeable(checks, whole=where.whole),
-            connect=connect,
-            limits=Limits.within(timeout),
-            parallel=parallel,
-            on_done=progress.done,
-        )
+    with reach.reach(wanted) as fleet:
+        known = fleet.survey(Limits.within(timeout))
     run = report.Run(
         command="check",
         version=version(),
-        started=started,
-        seconds=(datetime.now(timezone.utc) - started).total_seconds(),
+        started=fleet.started,
+        seconds=since(fleet.started),
         verdict=judge.verdict(known.findings, strict=strict),
         facts=known.facts,
         findings=known.findings,
@@ -219,6 +214,144 @@ def check(  # noqa: PLR0913 - one parameter an option
     )
     write(render(run, output))
     raise typer.Exit(report.exit_code(run.verdict))
+
+
+@app.command()
+def fix(  # noqa: PLR0913 - one parameter an option
+    inventory: InventoryArgument = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply the plan without asking.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan.")] = False,
+    strict: Strict = False,
+    local: Local = False,
+    device: Devices = None,
+    storage: Storage = None,
+    only: Only = None,
+    skip: Skip = None,
+    limit: Limit = None,
+    parallel: Parallel = 32,
+    timeout: Timeout = 1800.0,
+    accept_new: AcceptNew = False,
+    ask_become_pass: AskBecomePass = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Put right what fails, and check again. Asks before anything is changed."""
+    from preflight import reach, registry, repair
+
+    wanted = reach.Wanted(
+        inventory=inventory,
+        local=local,
+        devices=device or [],
+        storage=storage,
+        limit=limit or [],
+        only=only or [],
+        skip=skip or [],
+        parallel=parallel,
+        accept_new=accept_new,
+        ask_become_pass=ask_become_pass,
+    )
+
+    def consent(plan: Plan) -> bool:
+        return asked(plan, len(fleet.nodes), output, yes=yes, dry_run=dry_run)
+
+    with reach.reach(wanted) as fleet:
+        mended = repair.repair(
+            fleet, registry.fixes(), version=version(), timeout=timeout, consent=consent
+        )
+    report_repair("fix", fleet, mended, output, strict=strict)
+
+
+@app.command()
+def undo(  # noqa: PLR0913 - one parameter an option
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Which run.  [default: list them]")
+    ] = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Undo without asking.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan.")] = False,
+    parallel: Parallel = 32,
+    timeout: Timeout = 1800.0,
+    accept_new: AcceptNew = False,
+    ask_become_pass: AskBecomePass = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Take back what a run of gkprep fix has changed; without RUN, list the runs."""
+    from preflight import journal, reach, registry, repair, select
+    from preflight.report import planned as page
+
+    folder = journal.runs_folder()
+    if run is None:
+        write(page.listing(folder))
+        return
+    select.require_known("run", run, journal.runs(folder))
+    record = journal.read(folder / run)
+    wanted = reach.Wanted(
+        local=record.local,
+        parallel=parallel,
+        accept_new=accept_new,
+        ask_become_pass=ask_become_pass,
+    )
+    checks = select.judgeable(registry.checks(), whole=False)
+
+    def consent(plan: Plan) -> bool:
+        return asked(plan, len(fleet.nodes), output, yes=yes, dry_run=dry_run)
+
+    with reach.again(wanted, record.nodes, checks) as fleet:
+        undone = repair.take_back(
+            record, fleet, version=version(), timeout=timeout, consent=consent
+        )
+    report_repair("undo", fleet, undone, output, strict=False)
+
+
+def asked(plan: Plan, nodes: int, output: Format, *, yes: bool, dry_run: bool) -> bool:
+    """Show the plan, and whether it may be applied; there must be something to do."""
+    from preflight import prompt
+    from preflight.report import planned as page
+    from preflight.report.style import Style
+
+    if output is Format.TEXT:
+        write(page.render(plan, nodes, Style.of(sys.stdout)))
+    if not plan.actions or dry_run:
+        return False
+    shown = output is Format.TEXT and sys.stdout.isatty()
+    return yes or prompt.consent("" if shown else page.render(plan, nodes, Style.of(sys.stderr)))
+
+
+def report_repair(
+    command: str, fleet: Reach, repair: Repair, output: Format, *, strict: bool
+) -> NoReturn:
+    """Tell what was done, and what the nodes are like now; exits with the verdict on that.
+
+    A plan that was not applied, or not to its end, is no good verdict.
+    """
+    from preflight import judge, registry, report
+    from preflight.model import Verdict
+    from preflight.report import planned as page
+    from preflight.report.style import Style
+
+    verdict = judge.verdict(repair.now.findings, strict=strict)
+    run = report.Run(
+        command=command,
+        version=version(),
+        started=fleet.started,
+        seconds=since(fleet.started),
+        verdict=verdict,
+        facts=repair.now.facts,
+        findings=repair.now.findings,
+        fixes=registry.fixes(),
+        strict=strict,
+        plan=repair.plan,
+        before=repair.before.findings,
+        done=repair.done,
+    )
+    if output is Format.TEXT and repair.run:
+        write(page.outcome(repair.done, repair.stopped, repair.run, Style.of(sys.stdout)))
+    write(render(run, output))
+    unfinished = bool(repair.stopped) or (bool(repair.plan.actions) and repair.run is None)
+    if command == "undo":
+        raise typer.Exit(1 if unfinished or repair.plan.left else 0)
+    good = verdict is Verdict.READY
+    raise typer.Exit(1 if good and unfinished else report.exit_code(verdict))
 
 
 @app.command()
@@ -275,6 +408,11 @@ def explain(
     from preflight.report.style import Style
 
     write(pages.explain(wanted, registry.checks(), registry.fixes(), Style.of(sys.stdout)))
+
+
+def since(moment: datetime) -> float:
+    """Seconds from then to now."""
+    return (datetime.now(timezone.utc) - moment).total_seconds()
 
 
 def render(run: Run, output: Format) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+import termios
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -56,3 +57,17 @@ def _piped() -> str:
     if not line:
         raise EOFError
     return line.removesuffix(b"\n").decode()
+
+
+def consent(plan: str) -> bool:
+    """Whether a person at a terminal says yes; nobody there is a no.
+
+    `plan` is shown first, empty where it is on the screen already. What was typed before the
+    question answers nothing.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    sys.stderr.write(f"{plan}Apply this plan? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

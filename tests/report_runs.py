@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from preflight.judge import verdict
-from preflight.model import Check, Device, Facts, Finding, Fix, Node, Risk, Role, Status
+from preflight.model import Check, Device, Facts, Finding, Fix, Node, Risk, Role, Status, Step
 from preflight.plugin import fail, ok, skip, warn
 from preflight.report import Run
 
@@ -44,7 +44,7 @@ def silent(of: Node, why: str = "connection timed out after 10 s") -> Facts:
 
 def fix_of(check: str, risk: Risk) -> Fix:
     dummy = Check(check, "", frozenset(Role), lambda _node: (), lambda _node: ())
-    return Fix(dummy, risk, "", lambda _finding, _facts: ())
+    return Fix(dummy, risk, "", lambda _finding, _facts: (Step(("true",)),))
 
 
 FIXES = {

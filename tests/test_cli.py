@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ("check", "topology", "init", "list", "explain")
+COMMANDS = ("check", "fix", "undo", "topology", "init", "list", "explain")
 HEAVY = ("paramiko", "rich.table", "yaml", "psutil", "pyudev", "checks", "fixes")
 
 
@@ -297,3 +297,20 @@ def test_an_account_without_a_home_is_told_to_name_one(gkprep: str, tmp_path: Pa
 def test_where_no_complaint_can_be_written_the_exit_code_tells(gkprep: str) -> None:
     assert shell(gkprep, "$g check /nowhere.yaml 2>/dev/full").returncode == 2
     assert shell(gkprep, "$g list >/dev/full 2>/dev/full").returncode == 2
+
+
+def test_a_plan_is_shown_and_nothing_done_where_nobody_can_say_yes(
+    gkprep: str, tmp_path: Path
+) -> None:
+    environment = {"XDG_STATE_HOME": str(tmp_path)}
+    line = "$g fix --local --device /dev/none --only kernel-modules --only mount-glusterfs"
+    for more in ("", " --dry-run --yes"):
+        done = shell(gkprep, line + more, **environment)
+        assert done.returncode in {1, 3}
+        assert done.stdout.startswith(("plan for ", "left to you on "))
+        assert done.stdout.splitlines()[-1].startswith(("BLOCKED", "UNKNOWN"))
+    assert not list(tmp_path.iterdir()), "no journal, for nothing was begun"
+    assert shell(gkprep, "$g undo", **environment).stdout == "no run has changed anything yet\n"
+    wrong = shell(gkprep, "$g undo 20260101-000000-0000", **environment)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "no run is called" in wrong.stderr

@@ -12,7 +12,7 @@ import pytest
 
 from preflight.report import progress
 from preflight.report.progress import Progress
-from tests.report_runs import answered, node
+from tests.report_runs import node
 
 NODES = [node(number) for number in range(181, 187)]
 NAMES = [each.name for each in NODES]
@@ -63,17 +63,17 @@ def test_who_is_late_is_named_in_the_order_of_asking() -> None:
         "0 of 6 nodes, waiting for node-181, node-182, node-183 and 3 more (12 s)"
     )
     for each in NODES[:5]:
-        shown.done(answered(each))
+        shown.done(each.name)
     assert shown.sentence(0) == "5 of 6 nodes"
     assert shown.sentence(12.3) == "5 of 6 nodes, waiting for node-186 (12 s)"
-    shown.done(answered(NODES[5]))
+    shown.done(NODES[5].name)
     assert shown.sentence(12.3) == "6 of 6 nodes"
 
 
 def test_a_log_gets_a_line_only_when_it_takes_long() -> None:
     stream = io.StringIO()
     with Progress(NAMES, stream, XTERM) as shown:
-        shown.done(answered(NODES[0]))
+        shown.done(NODES[0].name)
         wait_for(lambda: stream.getvalue().count("\n") >= 2)
     for line in stream.getvalue().splitlines():
         assert line.startswith("gkprep: 1 of 6 nodes, waiting for node-182, node-183, node-184 and")
@@ -90,7 +90,7 @@ def test_a_quick_run_says_nothing(
     for quick in (Progress(NAMES, stream, XTERM), Progress(NAMES, log, XTERM)):
         with quick as shown:
             for each in NODES:
-                shown.done(answered(each))
+                shown.done(each.name)
     assert (written(), log.getvalue()) == ("", "")
 
 
@@ -105,7 +105,7 @@ def test_a_terminal_is_left_clean(terminal: tuple[TextIO, Callable[[], str]]) ->
 
     def interrupted() -> None:
         with Progress(NAMES, stream, XTERM) as shown:
-            shown.done(answered(NODES[0]))
+            shown.done(NODES[0].name)
             wait_for(saw_a_bar)
             raise KeyboardInterrupt
 
@@ -143,7 +143,7 @@ def test_the_bar_is_ascii_where_the_report_is(
         return "6 nodes," in seen
 
     with Progress(NAMES, stream, XTERM | environ) as shown:
-        shown.done(answered(NODES[0]))
+        shown.done(NODES[0].name)
         wait_for(saw_who_is_late)
     seen += written()
     assert seen.isascii() is plain
@@ -170,5 +170,5 @@ def test_a_stream_that_is_closed_ends_the_showing_and_not_the_run() -> None:
         stream.close()
         time.sleep(0.2)
         for each in NODES:
-            shown.done(answered(each))
+            shown.done(each.name)
     assert shown.sentence(0) == "6 of 6 nodes"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from preflight.model import Facts, Finding
+from preflight.model import Act, Action, Done, Facts, Finding, Overwrite, Plan
 from preflight.report.printable import decodable
 from preflight.report.run import Run
 
@@ -24,9 +24,56 @@ def render(run: Run) -> str:
         "verdict": run.verdict.value,
         "nodes": [_node(facts) for facts in run.facts.values()],
         "findings": [_finding(run, finding) for finding in run.findings],
-        "actions": [],
+        "actions": [_done(done) for done in run.done],
     }
+    if run.plan is not None:
+        report["plan"] = _plan(run.plan)
+        report["before"] = [_finding(run, finding) for finding in run.before]
     return dumps(report)
+
+
+def _done(done: Done) -> dict[str, object]:
+    return {
+        "node": decodable(done.node),
+        "check": done.check,
+        "argv": [decodable(word) for word in done.step.argv],
+        "rc": done.rc,
+        "undo": _undo(done.step),
+    }
+
+
+def _undo(step: Act) -> list[str] | None:
+    if isinstance(step, Overwrite):
+        return ["restore", *step.argv[1:]]
+    return [decodable(word) for word in step.undo.argv] if step.undo else None
+
+
+def _plan(plan: Plan) -> dict[str, object]:
+    return {
+        "actions": [
+            {**_about(action.finding), "risk": action.risk.value, "steps": _steps(action)}
+            for action in plan.actions
+        ],
+        "left": [{**_about(left.finding), "why": decodable(left.why)} for left in plan.left],
+    }
+
+
+def _about(finding: Finding) -> dict[str, object]:
+    return {
+        "check": finding.check,
+        "node": None if finding.node is None else decodable(finding.node),
+        "subject": decodable(finding.subject),
+    }
+
+
+def _steps(action: Action) -> list[dict[str, object]]:
+    return [
+        {
+            "argv": [decodable(word) for word in step.argv],
+            "undo": _undo(step),
+        }
+        for step in action.steps
+    ]
 
 
 def dumps(value: Mapping[str, object]) -> str:

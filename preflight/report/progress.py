@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TextIO, final
 
-from preflight.model import Facts
 from preflight.report.printable import bounded, visible
 from preflight.report.style import Style, started_with
 
@@ -67,10 +66,10 @@ class Progress:
         self._over.set()
         self._thread.join()
 
-    def done(self, facts: Facts) -> None:
+    def done(self, node: str) -> None:
         """Take note that a node has answered, or will not any more."""
         with self._lock:
-            self._waiting.pop(facts.node.name, None)
+            self._waiting.pop(node, None)
 
     def sentence(self, elapsed: float) -> str:
         """`187 of 200 nodes, waiting for node-182, node-183 (12 s)`; `elapsed` in seconds."""

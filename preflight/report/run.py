@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from preflight.model import Facts, Finding, Fix, Risk, Status, Verdict
+from preflight.model import Done, Facts, Finding, Fix, Plan, Risk, Status, Verdict
+from preflight.plan import plan
 
 # From the one that decides for its check to the one that matters least.
 WORST_FIRST = (Status.FAIL, Status.ERROR, Status.WARN, Status.PASS, Status.SKIP)
@@ -22,7 +23,8 @@ class Run:
     `started` is an aware time, `seconds` how long the run took. `facts` holds every node of the
     run by name, in inventory order; `findings` are in the order of judging; `fixes` are the
     installed ones, by the id of the check they put right. `strict`: WARN counts as FAIL, and
-    `verdict` was reached so.
+    `verdict` was reached so. A run that changes nodes has a `plan`, `before` (what was found first)
+    and `done`, the steps that were taken.
     """
 
     command: str
@@ -34,12 +36,18 @@ class Run:
     findings: tuple[Finding, ...]
     fixes: Mapping[str, Fix]
     strict: bool = False
+    plan: Plan | None = None
+    before: tuple[Finding, ...] = ()
+    done: tuple[Done, ...] = ()
 
     def risk(self, finding: Finding) -> Risk | None:
-        """What putting `finding` right with `gkprep fix` may cost; None where no fix is for it."""
-        if finding.status not in {Status.FAIL, Status.WARN} or finding.check not in self.fixes:
-            return None
-        return self.fixes[finding.check].risk
+        """What putting `finding` right with `gkprep fix` may cost; None where it would not."""
+        actions = plan([finding], self.facts, self.fixes).actions
+        return actions[0].risk if actions else None
+
+    def fixable(self, check: str) -> bool:
+        """Whether `gkprep fix` would put anything right that `check` has found."""
+        return any(self.risk(finding) for finding in self.findings if finding.check == check)
 
 
 def exit_code(verdict: Verdict) -> int:

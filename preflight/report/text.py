@@ -216,7 +216,7 @@ class _Report:
         """The two commands that go on from here, on one line where there is room."""
         why = (Span("why: ", "label"), Span(f"gkprep explain {check}", "command"))
         fix = (Span("fix: ", "label"), Span(f"gkprep fix --only {check}", "command"))
-        if check not in self.run.fixes:
+        if not self.run.fixable(check):
             self.page.line(INDENT, *why)
         elif self.page.fits(INDENT, *fix, GAP, GAP, *why):
             self.page.line(INDENT, *fix, GAP, GAP, *why)

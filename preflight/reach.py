@@ -1,0 +1,120 @@
+"""What a command reaches: which nodes, by what connection, and how they are asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+
+from preflight import prompt, registry, select, survey, targets, transport
+from preflight.collect import collect, side_by_side
+from preflight.model import Check, Facts, FleetCheck, Limits, Node, Probe
+from preflight.report.progress import Progress
+from preflight.survey import Survey
+from preflight.transport import Connector
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line says of nodes, checks and connections."""
+
+    local: bool
+    parallel: int
+    accept_new: bool
+    ask_become_pass: bool
+    inventory: Path | None = None
+    devices: Sequence[str] = ()
+    storage: str | None = None
+    limit: Sequence[str] = ()
+    only: Sequence[str] = ()
+    skip: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Nodes that can be asked now."""
+
+    nodes: tuple[Node, ...]
+    checks: tuple[Check | FleetCheck, ...]
+    connect: Connector
+    parallel: int
+    local: bool
+    started: datetime
+
+    @contextmanager
+    def progress(self, names: Iterable[str]) -> Iterator[Progress]:
+        """Show how far the nodes called `names` are.
+
+        Where that is broken off, what was started is ended before the bar is: a terminal that holds
+        up the one must not leave the other behind.
+        """
+        with Progress(names, sys.stderr) as progress:
+            try:
+                yield progress
+            except BaseException:
+                self.connect.close()
+                raise
+
+    def survey(self, limits: Limits) -> Survey:
+        """Ask and judge them, with progress on standard error."""
+        with self.progress([node.name for node in self.nodes]) as progress:
+            return survey.survey(
+                self.nodes,
+                self.checks,
+                connect=self.connect,
+                limits=limits,
+                parallel=self.parallel,
+                on_done=lambda facts: progress.done(facts.node.name),
+            )
+
+    def ask(self, probes: Sequence[Probe[object]], limits: Limits) -> dict[str, Facts]:
+        """Ask every node those probes alone, whatever its role."""
+        asks = {
+            node.name: partial(collect, node, probes, self.connect(node), limits)
+            for node in self.nodes
+        }
+        with self.progress(list(asks)) as progress:
+            return side_by_side(
+                asks,
+                parallel=self.parallel,
+                on_done=lambda facts: progress.done(facts.node.name),
+            )
+
+
+@contextmanager
+def reach(wanted: Wanted) -> Iterator[Reach]:
+    """Find nodes and checks, ask a person for what only a person knows, and connect.
+
+    Raises UsageError where what is wanted does not fit together. What a person took to type a
+    password is before `started`.
+    """
+    checks = select.select_checks(registry.checks(), wanted.only, wanted.skip)
+    where = targets.find(
+        wanted.inventory,
+        local=wanted.local,
+        devices=wanted.devices,
+        storage=wanted.storage,
+        limit=wanted.limit,
+    )
+    judgeable = select.judgeable(checks, whole=where.whole)
+    with again(wanted, where.nodes, judgeable) as fleet:
+        yield fleet
+
+
+@contextmanager
+def again(
+    wanted: Wanted, nodes: tuple[Node, ...], checks: tuple[Check | FleetCheck, ...]
+) -> Iterator[Reach]:
+    """Connect to `nodes`, wherever they are known from."""
+    options = transport.ConnectOptions(
+        accept_new=wanted.accept_new,
+        become_password=prompt.become_password() if wanted.ask_become_pass else None,
+        ask_passphrase=prompt.asker(),
+    )
+    with closing(transport.connector(nodes, options, local=wanted.local)) as connect:
+        now = datetime.now(timezone.utc)
+        yield Reach(nodes, checks, connect, wanted.parallel, wanted.local, now)

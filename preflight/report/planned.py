@@ -1,0 +1,137 @@
+"""A plan for a person: each command on each node, its risk, how it is taken back. And what is left.
+
+What many nodes are to do is said once, as in the report of a check.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from preflight import journal
+from preflight.errors import UsageError
+from preflight.model import Act, Action, Done, Left, Overwrite, Plan
+from preflight.report.layout import Page, Span
+from preflight.report.names import where
+from preflight.report.printable import bounded, visible
+from preflight.report.style import Style
+
+MOST = 1000  # characters of a command or a reason
+INDENT, DEEPER = Span("    "), Span("        ")
+
+Steps = tuple[tuple[str, str, str, tuple[Act, ...]], ...]
+
+
+def render(plan: Plan, nodes: int, style: Style) -> str:
+    """The plan on a page; `nodes` is how many the run is about."""
+    page = Page(style)
+    for names, actions in _alike(plan.actions):
+        page.gap()
+        page.wrapped(
+            Span("plan for "), body=Span(where(names, nodes, ascii_only=style.plain), "strong")
+        )
+        for action in actions:
+            _action(page, action)
+    for names, left in _left(plan.left):
+        page.gap()
+        subject = " ".join(filter(None, (left.finding.check, left.finding.subject)))
+        page.wrapped(
+            Span("left to you on "),
+            body=Span(where(names, nodes, ascii_only=style.plain), "strong"),
+        )
+        what = Span(f"{_shown(page, subject)}: ")
+        page.wrapped(INDENT, what, body=Span(_shown(page, left.why)))
+    if not (plan.actions or plan.left):
+        page.line(Span("nothing is to be done", "strong"))
+    return page.text()
+
+
+def command(step: Act) -> str:
+    """What a person reads of a step: its command, or what a script comes to."""
+    return step.shown or shlex.join(step.argv)
+
+
+def undone(step: Act) -> str:
+    """How it is taken back, empty where it is not."""
+    if isinstance(step, Overwrite):
+        return "write back what was saved"
+    return command(step.undo) if step.undo else ""
+
+
+def outcome(done: Sequence[Done], stopped: Mapping[str, str], run: str, style: Style) -> str:
+    """How it went: what failed or was not done, and how all of it is taken back."""
+    page = Page(style)
+    page.gap()
+    for node, why in stopped.items():
+        page.wrapped(
+            Span(f"{_shown(page, node)}  ", "strong"),
+            Span("stopped: ", "fail"),
+            body=Span(_shown(page, why)),
+        )
+        last = next((each for each in reversed(done) if each.node == node), None)
+        if last and last.rc != 0:
+            page.line(INDENT, Span(_shown(page, command(last.step)), "command"))
+    good = sum(each.rc == 0 for each in done)
+    page.line(
+        Span(f"{good} steps taken    "),
+        Span("undo: ", "label"),
+        Span(f"gkprep undo {run}", "command"),
+    )
+    page.gap()
+    return page.text() + "\n"
+
+
+def listing(folder: Path) -> str:
+    """A line for each run below `folder`: when, what, on how many nodes, and whether it ended."""
+    lines = [_listed(folder, run) for run in journal.runs(folder)]
+    return "".join(f"{line}\n" for line in lines or ["no run has changed anything yet"])
+
+
+def _listed(folder: Path, run: str) -> str:
+    try:
+        record = journal.read(folder / run)
+    except UsageError as exc:
+        return f"{run}  {visible(str(exc))}"
+    of = f" of {record.undoes}" if record.undoes else ""
+    count = f"{len(record.taken)} steps on {len(record.nodes)} nodes"
+    end = "" if record.over else "  (did not come to its end)"
+    return f"{run}  {record.started:%Y-%m-%d %H:%M:%S}  {record.command}{of}  {count}{end}"
+
+
+def _action(page: Page, action: Action) -> None:
+    subject = " ".join(filter(None, (action.finding.check, action.finding.subject)))
+    page.line(
+        INDENT, Span(_shown(page, subject), "strong"), Span(f"  ({action.risk.value})", "label")
+    )
+    for step in action.steps:
+        page.line(DEEPER, Span(_shown(page, command(step)), "command"))
+        if undo := undone(step):
+            page.line(DEEPER, Span("undo: ", "label"), Span(_shown(page, undo)))
+
+
+def _alike(actions: Iterable[Action]) -> list[tuple[tuple[str | None, ...], list[Action]]]:
+    """Nodes with the very same steps together."""
+    of_node: dict[str | None, list[Action]] = {}
+    for action in actions:
+        of_node.setdefault(action.finding.node, []).append(action)
+    alike: dict[Steps, list[str | None]] = {}
+    for node, own in of_node.items():
+        same = tuple((a.finding.check, a.finding.subject, a.risk.value, a.steps) for a in own)
+        alike.setdefault(same, []).append(node)
+    return [(tuple(nodes), of_node[nodes[0]]) for nodes in alike.values()]
+
+
+def _left(lefts: Iterable[Left]) -> list[tuple[tuple[str | None, ...], Left]]:
+    alike: dict[tuple[str, str, str], list[Left]] = {}
+    for left in lefts:
+        alike.setdefault((left.finding.check, left.finding.subject, left.why), []).append(left)
+    return [(tuple(left.finding.node for left in same), same[0]) for same in alike.values()]
+
+
+def _where(page: Page, names: Sequence[str | None], nodes: int) -> Span:
+    return Span(where(names, nodes, ascii_only=page.style.plain), "strong")
+
+
+def _shown(page: Page, text: str) -> str:
+    return bounded(visible(text, ascii_only=page.style.plain), MOST)
