@@ -6,7 +6,7 @@ The second check says how it went.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from preflight.apply import Applied, apply
 from preflight.journal import Journal, Record, runs_folder, undone
@@ -104,8 +104,7 @@ def take(
     planned: Plan, fleet: Reach, timeout: float, journal: Journal, *, keep_going: bool
 ) -> dict[str, Applied]:
     """Apply a plan, with progress on standard error."""
-    usual = Limits()
-    limits = Limits(usual.connect, usual.probe, timeout)
+    limits = replace(Limits(), node=timeout)
     nodes = {node.name: node for node in fleet.nodes}
     names = dict.fromkeys(action.finding.node or "" for action in planned.actions)
     with fleet.progress(names) as progress:

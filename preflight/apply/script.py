@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from preflight.collect import head
 from preflight.collect import script as question
 from preflight.facts.disk import HEAD, TAIL
+from preflight.facts.usage import OPEN_ALONE
 from preflight.model import Act, Extent, Limits, Overwrite, Step
 
 LOCK = "/run/gkprep.lock"
@@ -54,7 +55,7 @@ around() {{
   }} 2>/dev/null | sha256sum | cut -d ' ' -f 1
 }}
 taken() {{
-  BLKID_FILE=/dev/null E2FSCK_CONFIG=/dev/null e2fsck -n -b 3 -B 1024 "$disk" 2>&1 |
+  {OPEN_ALONE} "$disk" 2>&1 |
     grep -q -e 'is in use' -e 'is mounted'
 }}
 """

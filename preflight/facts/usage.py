@@ -210,6 +210,10 @@ done""",
 )
 
 
+# What opens a device O_RDONLY|O_EXCL and writes nothing; its words are read by `parse_taken`.
+OPEN_ALONE = "BLKID_FILE=/dev/null E2FSCK_CONFIG=/dev/null e2fsck -n -b 3 -B 1024"
+
+
 def taken(path: str) -> Probe[bool]:
     """Whether somebody has the device for himself alone, so that LVM could not open it.
 
@@ -223,8 +227,7 @@ def taken(path: str) -> Probe[bool]:
     quoted = shlex.quote(path)
     return Probe(
         f"usage.taken({path})",
-        needs("e2fsck")
-        + f"BLKID_FILE=/dev/null E2FSCK_CONFIG=/dev/null e2fsck -n -b 3 -B 1024 {quoted} 2>&1",
+        needs("e2fsck") + f"{OPEN_ALONE} {quoted} 2>&1",
         parse_taken,
         rcs=frozenset({8}),  # 8: operational error, here always (e2fsck(8))
     )

@@ -28,18 +28,13 @@ def render(plan: Plan, nodes: int, style: Style) -> str:
     page = Page(style)
     for names, actions in _alike(plan.actions):
         page.gap()
-        page.wrapped(
-            Span("plan for "), body=Span(where(names, nodes, ascii_only=style.plain), "strong")
-        )
+        page.wrapped(Span("plan for "), body=_where(page, names, nodes))
         for action in actions:
             _action(page, action)
     for names, left in _left(plan.left):
         page.gap()
         subject = " ".join(filter(None, (left.finding.check, left.finding.subject)))
-        page.wrapped(
-            Span("left to you on "),
-            body=Span(where(names, nodes, ascii_only=style.plain), "strong"),
-        )
+        page.wrapped(Span("left to you on "), body=_where(page, names, nodes))
         what = Span(f"{_shown(page, subject)}: ")
         page.wrapped(INDENT, what, body=Span(_shown(page, left.why)))
     if not (plan.actions or plan.left):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from preflight.model import Done, Facts, Finding, Fix, Plan, Risk, Status, Verdict
 from preflight.plan import plan
@@ -42,12 +43,17 @@ class Run:
 
     def risk(self, finding: Finding) -> Risk | None:
         """What putting `finding` right with `gkprep fix` may cost; None where it would not."""
-        actions = plan([finding], self.facts, self.fixes).actions
-        return actions[0].risk if actions else None
+        return self._risks.get(finding)
 
     def fixable(self, check: str) -> bool:
         """Whether `gkprep fix` would put anything right that `check` has found."""
         return any(self.risk(finding) for finding in self.findings if finding.check == check)
+
+    @cached_property
+    def _risks(self) -> Mapping[Finding, Risk]:
+        """Planned once for the whole run; what was found `before` is in the run's own plan."""
+        plans = (plan(self.findings, self.facts, self.fixes), self.plan or Plan())
+        return {action.finding: action.risk for each in plans for action in each.actions}
 
 
 def exit_code(verdict: Verdict) -> int:
