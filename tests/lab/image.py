@@ -135,7 +135,7 @@ def _mmdebstrap(root: Path, keys: Path) -> list[str]:
     words += [f"--dpkgopt={option}" for option in ("force-unsafe-io", *LEAN)]
     words += [f"--include={','.join(_names(RECIPE / 'packages.txt'))}"]
     # mmdebstrap hands a hook to a shell, with the root folder as its $1.
-    for hook, more in (("repository.sh", []), ("customize.sh", [keys])):
+    for hook, more in (("repository.sh", []), ("rpm.sh", []), ("customize.sh", [keys])):
         script, *others = (shlex.quote(str(path)) for path in (RECIPE / hook, RECIPE, *more))
         words += [f'--customize-hook=sh {script} "$1" {" ".join(others)}']
     return [*words, SUITE, str(root)]
