@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from checks.mount_glusterfs import install, mount_glusterfs
+from preflight.facts import packages
 from preflight.plugin import Facts, Finding, Risk, Step, Unfixable, fix
 
 # The names of the packages that were not there before are printed, for the undo; all that the
-# package manager says goes to standard error.
-INSTALL = """\
-list() {
-  if ! command -v dpkg-query >/dev/null; then rpm -qa --qf '%{NAME}.%{ARCH}\\n'; return; fi
-  dpkg-query -W -f '${db:Status-Abbrev}${binary:Package}\\n' | sed -n 's/^ii *//p'
-}
+# package manager says goes to standard error, and why it failed last. The database is that of the
+# manager: a node may have another's too. A key that came with the first package of a repository
+# is a package to rpm, but has no architecture.
+INSTALL = f"""\
+manager=$1
+list() {{
+  case $manager in
+  apt-get) dpkg-query -W -f '${{db:Status-Abbrev}}${{binary:Package}}\\n' | sed -n 's/^ii *//p' ;;
+  *)
+    rpm -qa --qf '%{{NAME}}.%{{ARCH}}\\n' | grep -v '^gpg-pubkey[.]'
+    rpm -qa --qf '%{{NAME}}-%{{VERSION}}-%{{RELEASE}}\\n' gpg-pubkey ;;
+  esac
+}}
+{packages.REASON}
 before=$(list 2>/dev/null | sort)
 export DEBIAN_FRONTEND=noninteractive
-"$@" >&2
+said=$("$@" 2>&1)
 status=$?
+printf '%s\\n' "$said" >&2
+[ $status = 0 ] || because >&2
 list 2>/dev/null | sort | while IFS= read -r name; do
   case "
 $before
@@ -28,11 +39,17 @@ done
 exit $status"""
 # By dpkg and rpm themselves: they refuse where something else needs the package by now. Nothing was
 # installed: nothing is removed.
-REMOVE = """\
+REMOVE = f"""\
 export DEBIAN_FRONTEND=noninteractive
+manager=$1
+{packages.REASON}
 set -- $(cat)
 [ $# != 0 ] || exit 0
-if command -v dpkg-query >/dev/null; then dpkg --purge "$@"; else rpm -e "$@"; fi"""
+said=$(if [ "$manager" = apt-get ]; then dpkg --purge "$@"; else rpm -e "$@"; fi 2>&1)
+status=$?
+printf '%s\\n' "$said" >&2
+[ $status = 0 ] || because >&2
+exit $status"""
 
 
 @fix(mount_glusterfs, risk=Risk.SAFE)
@@ -47,9 +64,13 @@ def install_client(finding: Finding, facts: Facts) -> Iterator[Step]:
     if not command:
         raise Unfixable("no package manager that gkprep knows can install it here")
     words = command.split()
-    if words[0] == "apt-get":
+    manager = words[0]
+    if manager == "apt-get":
         words.insert(2, "--no-install-recommends")
+    words[1:1] = packages.UNLOCKED.get(manager, ())
     undo = Step(
-        ("sh", "-c", REMOVE, "sh"), shown="remove the packages that came with it", fed_output=True
+        ("sh", "-c", REMOVE, "sh", manager),
+        shown="remove the packages that came with it",
+        fed_output=True,
     )
     yield Step(("sh", "-c", INSTALL, "sh", *words), shown=" ".join(words), undo=undo)

@@ -144,9 +144,12 @@ def test_the_line_is_taken_out_again_and_the_file_with_the_last(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("manager", "command"),
     [
-        ("dnf", "dnf install -y glusterfs-fuse"),
-        ("yum", "yum install -y glusterfs-fuse"),
-        ("apt-get", "apt-get install --no-install-recommends -y glusterfs-client"),
+        ("dnf", "dnf --setopt=exit_on_lock=1 install -y glusterfs-fuse"),
+        ("yum", "yum --setopt=exit_on_lock=1 install -y glusterfs-fuse"),
+        (
+            "apt-get",
+            "apt-get -o DPkg::Lock::Timeout=60 install --no-install-recommends -y glusterfs-client",
+        ),
         ("zypper", "zypper install -y glusterfs"),
     ],
 )
@@ -160,6 +163,7 @@ def test_the_nodes_own_package_manager_installs(manager: str, command: str) -> N
     assert (step.shown, step.argv[3:]) == (command, ("sh", *command.split()))
     assert step.undo
     assert step.undo.fed_output
+    assert step.undo.argv[3:] == ("sh", manager)
 
 
 @pytest.mark.parametrize("managers", [(), ("rpm-ostree", "dnf")])
@@ -172,35 +176,152 @@ def test_without_a_package_manager_a_person_has_to_decide(managers: tuple[str, .
     assert "no package manager" in why
 
 
-def test_only_packages_that_are_new_are_told(tmp_path: Path) -> None:
-    """With a stand-in for dpkg-query, and a command that installs two packages."""
-    tools, state = tmp_path / "bin", tmp_path / "state"
-    tools.mkdir()
-    state.write_text("ii zlib1g:amd64\nii old\nrc gone\n")
-    query = tools / "dpkg-query"
-    query.write_text(f"#!/bin/sh\ncat {state}\n")
-    query.chmod(0o755)
-    command = f"echo noise; printf 'ii new-b\\nii new-a\\n' >>{state}; exit 3"
-    done = subprocess.run(
-        ["sh", "-c", INSTALL, "sh", "sh", "-c", command],
-        env={"PATH": f"{tools}:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
+def stand_ins(folder: Path, **programs: str) -> dict[str, str]:
+    """An environment with scripts for `programs`, in which - is spelt _."""
+    for name, script in programs.items():
+        program = folder / name.replace("_", "-")
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    return {"PATH": f"{folder}:/usr/bin:/bin"}
+
+
+DPKG_KNOWS = """printf 'ii zlib1g:amd64\\nii old\\nrc gone\\n'
+[ ! -e {0} ] || printf 'ii new-b\\nii new-a\\n'"""
+RPM_KNOWS = """case "$*" in *VERSION*) [ ! -e {0} ] || echo gpg-pubkey-1-2; exit ;; esac
+echo old.x86_64
+[ ! -e {0} ] || printf 'gpg-pubkey.(none)\\nnew.x86_64\\n'"""
+
+
+@pytest.mark.parametrize(
+    ("manager", "told"),
+    [
+        ("apt-get", "new-a\nnew-b\n"),
+        ("dnf", "gpg-pubkey-1-2\nnew.x86_64\n"),
+        ("yum", "gpg-pubkey-1-2\nnew.x86_64\n"),
+    ],
+)
+def test_only_packages_that_are_new_are_told(tmp_path: Path, manager: str, told: str) -> None:
+    """On a node that has both databases: the one of the manager that installs is asked."""
+    done = tmp_path / "installed"
+    environment = stand_ins(
+        tmp_path,
+        dpkg_query=DPKG_KNOWS.format(done),
+        rpm=RPM_KNOWS.format(done),
+        **{manager: f"echo noise; >{done}; exit 3"},
     )
-    assert (done.returncode, done.stdout, done.stderr) == (3, "new-a\nnew-b\n", "noise\n")
+    words = ["sh", "-c", INSTALL, "sh", manager, "install"]
+    ran = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (3, told, "noise\nnoise\n")
+
+
+# What they printed: apt 2.6.1 and dnf 4.14 of Debian 12; yum 3.4.3 by its source. Why, and which
+# line tells.
+COMPLAINTS = {
+    "apt-get offline": (
+        """\
+Err:1 http://127.0.0.1:8099/lab-apt ./ libgfxdr0 10.3-5
+  Could not connect to 127.0.0.1:8099 (127.0.0.1). - connect (111: Connection refused)
+E: Failed to fetch http://127.0.0.1:8099/lab-apt/./libgfxdr0_10.3-5_amd64.deb  Could not connect
+E: Unable to fetch some archives, maybe run apt-get update or try with --fix-missing?""",
+        "a repository cannot be reached: ",
+        2,
+    ),
+    "apt-get locked": (
+        """\
+Waiting for cache lock: Could not get lock /var/lib/dpkg/lock. It is held by process 24178 (apt)...
+E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock), is another process using it?""",
+        "another program is at work on the packages: ",
+        0,
+    ),
+    "apt-get waited": (
+        """\
+Waiting for cache lock: Could not get lock /var/lib/dpkg/lock. It is held by process 24178 (apt)...
+E: Unable to locate package glusterfs-client""",
+        "no repository of this node has it: ",
+        1,
+    ),
+    "apt-get half": (
+        """\
+The following packages have unmet dependencies:
+ glusterfs-common : Depends: attr but it is not installable
+                    Depends: psmisc but it is not installable
+E: Unable to correct problems, you have held broken packages.""",
+        "other packages do not allow it: ",
+        1,
+    ),
+    "dnf offline": (
+        """\
+Errors during downloading metadata for repository 'lab':
+  - Curl error (6): Couldn't resolve host name for http://repo.invalid/repodata/repomd.xml
+Error: Failed to download metadata for repo 'lab': Cannot download repomd.xml
+Ignoring repositories: lab
+No match for argument: glusterfs-fuse
+Error: Unable to find a match: glusterfs-fuse""",
+        "a repository cannot be reached: ",
+        1,
+    ),
+    "dnf locked": (
+        """\
+Running transaction check
+RPMDB already locked by 19366
+  The application with PID 19366 is: python3
+    State  : Sleeping""",
+        "another program is at work on the packages: ",
+        1,
+    ),
+    "yum offline": (
+        """\
+Could not retrieve mirrorlist http://mirrorlist.centos.org/?release=7&arch=x86_64 error was
+14: curl#6 - "Could not resolve host: mirrorlist.centos.org; Unknown error"
+ One of the configured repositories failed (Unknown),
+Cannot find a valid baseurl for repo: base/7/x86_64""",
+        "a repository cannot be reached: ",
+        1,
+    ),
+    "yum missing": (
+        "No package glusterfs-fuse available.\nError: Nothing to do",
+        "no repository of this node has it: ",
+        0,
+    ),
+    "yum locked": (
+        """\
+Existing lock /var/run/yum.pid: another copy is running as pid 1234.
+Another app is currently holding the yum lock; exiting as configured by exit_on_lock""",
+        "another program is at work on the packages: ",
+        0,
+    ),
+    "yum else": ("something\nthat nobody knows", "", 1),
+}
+
+
+@pytest.mark.parametrize("case", COMPLAINTS)
+def test_the_last_line_is_why_it_failed(tmp_path: Path, case: str) -> None:
+    said, why, line = COMPLAINTS[case]
+    manager, _, _ = case.partition(" ")
+    (tmp_path / "said").write_text(f"{said}\n")
+    printing = {manager: f"cat {tmp_path}/said; exit 1"}
+    environment = stand_ins(tmp_path, dpkg_query="", rpm="", **printing)
+    words = ["sh", "-c", INSTALL, "sh", manager]
+    ran = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    last = said.split("\n")[line].lstrip(" -")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", f"{said}\n{why}{last}\n")
 
 
 def test_where_nothing_was_installed_nothing_is_removed(tmp_path: Path) -> None:
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     told = tmp_path / "told"
-    for name in ("dpkg", "rpm"):
-        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@" >>{told}\n')
-        (tmp_path / name).chmod(0o755)
-    subprocess.run(["sh", "-c", REMOVE, "sh"], input=b"", env=environment, check=True)
+    environment = stand_ins(
+        tmp_path, dpkg=f'echo dpkg "$@" >>{told}', rpm=f'echo rpm "$@" >>{told}'
+    )
+
+    def remove(manager: str, names: bytes) -> None:
+        words = ["sh", "-c", REMOVE, "sh", manager]
+        subprocess.run(words, input=names, env=environment, check=True)
+
+    remove("apt-get", b"")
     assert not told.exists()
-    subprocess.run(["sh", "-c", REMOVE, "sh"], input=b"a\nb\n", env=environment, check=True)
-    assert told.read_text() in {"dpkg --purge a b\n", "rpm -e a b\n"}
+    remove("apt-get", b"a\nb\n")
+    remove("dnf", b"c\n")
+    assert told.read_text() == "dpkg --purge a b\nrpm -e c\n"
 
 
 # --- rpcbind-port --------------------------------------------------------------------------------

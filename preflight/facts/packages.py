@@ -8,6 +8,40 @@ from preflight.model import Probe
 
 MANAGERS = ("rpm-ostree", "dnf", "yum", "apt-get", "zypper")
 
+# So that none waits for ever for another that is at work: apt.conf(5), dnf.conf(5), yum.conf(5).
+UNLOCKED = {
+    "apt-get": ("-o", "DPkg::Lock::Timeout=60"),
+    "dnf": ("--setopt=exit_on_lock=1",),
+    "yum": ("--setopt=exit_on_lock=1",),
+}
+
+# What has gone wrong, and the line of a package manager's output that tells it, often not the last.
+# What apt says of a lock it says while it waits: where it went on, another line is found before.
+_REASONS = {
+    "a repository cannot be reached": "Failed to fetch|Curl error|curl#|No more mirrors",
+    "no repository of this node has it": (
+        "Unable to locate package|no installation candidate|Version .* was not found|"
+        "No match for argument|No package .* available|not available[.]$|o enabled repo|"
+        "No provider of|Package '.*' not found"
+    ),
+    "other packages do not allow it": "[dD]epends( on|:)|nothing provides|is needed by",
+    "another program is at work on the packages": (
+        "held by process|locked by|Existing lock|yum lock|Could not get lock|transaction lock"
+    ),
+}
+
+REASON = """\
+reason() {
+  for each; do
+    found=$(printf '%s\\n' "$said" | sed -nE "/${each#*=}/{s/^[-[:space:]]*//p;q;}")
+    [ -z "$found" ] || { echo "${each%%=*}: $found"; return; }
+  done
+  printf '%s\\n' "$said" | tail -n 1
+}
+because() { reason""" + "".join(f' \\\n  "{why}={line}"' for why, line in _REASONS.items())
+REASON += "\n}"
+"""Shell: `because` prints in one line why a package manager has failed, which printed `$said`."""
+
 
 @dataclass(frozen=True)
 class MountHelper:
