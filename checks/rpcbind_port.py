@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from preflight.facts import nfs, ports, services
+from preflight.facts import nfs, packages, ports, services
 from preflight.plugin import Facts, Finding, Rpcbind, Unknown, check, fail, look_first, ok, warn
 
 PORT = 111
@@ -20,6 +20,8 @@ USERS = (
 )
 RUNNING = services.units(*UNITS, *USERS)
 PULLED = services.pulled(*UNITS)
+# The fix asks whether the package can go; what is free is free without an answer.
+PACKAGE = packages.installed("rpcbind")
 FREE = "free for the Gluster pod's rpcbind, now and after a reboot"
 HELD = "held by the host's rpcbind, now and after a reboot"
 FREE_IT = f"systemctl disable --now {' '.join(UNITS)}"
@@ -30,7 +32,7 @@ POD_FAILS = "rpcbind.socket failed to listen on sockets: Address already in use"
 BLOCKD_FAILS = "Please check if rpcbind service running"
 
 
-@check(ports.listening, RUNNING, PULLED, nfs.locking)
+@check(ports.listening, RUNNING, PULLED, nfs.locking, PACKAGE)
 def rpcbind_port(facts: Facts) -> Iterator[Finding]:
     """Port 111 belongs to the rpcbind that the Gluster image expects.
 
@@ -49,9 +51,10 @@ def rpcbind_port(facts: Facts) -> Iterator[Finding]:
     By hand: `systemctl disable --now rpcbind.socket rpcbind.service` (stopping the service alone
     does not free the port: systemd holds it). Where another unit pulls it in, as nfs-server.service
     does, it comes back at the next boot although it is disabled: `systemctl mask --now` instead.
-    Never while NFS or NIS on the node needs it: give that up first, or say `policy: {rpcbind:
-    host}` and use a Gluster image that leaves rpcbind to the host. For that policy: `systemctl
-    enable --now rpcbind.socket`.
+    Where no other package needs it, the package rpcbind can be removed as well. Never while NFS or
+    NIS on the node needs it: give that up first, or say `policy: {rpcbind: host}` and use a
+    Gluster image that leaves rpcbind to the host. For that policy: `systemctl enable --now
+    rpcbind.socket`.
 
     Source: catalogue N11, N12; rpcbind(8); nfs(5); systemd.socket(5); systemd.unit(5).
     """
@@ -187,9 +190,14 @@ def free(facts: Facts) -> str:
 def hold(facts: Facts) -> str:
     """What makes the host's rpcbind hold the port; a masked unit must be let go first."""
     units = [name for name in UNITS if facts[RUNNING][name].load == "masked"]
-    if not facts[RUNNING]["rpcbind.socket"].exists:
-        return f"install the package rpcbind; {HOLD_IT}"
-    return f"systemctl unmask {' '.join(units)} && {HOLD_IT}" if units else HOLD_IT
+    commands = f"systemctl unmask {' '.join(units)} && {HOLD_IT}" if units else HOLD_IT
+    return f"install the package rpcbind; {commands}" if gone(facts) else commands
+
+
+def gone(facts: Facts) -> bool:
+    """Whether rpcbind.socket is not there to be started; a mask outlives the package."""
+    unit = facts[RUNNING]["rpcbind.socket"]
+    return not unit.exists or (unit.load == "masked" and facts[PACKAGE] is None)
 
 
 def holders(held: tuple[ports.Listener, ...]) -> str:

@@ -67,6 +67,22 @@ def nfs_locking(root: Root, text: str) -> None:
     root.write("proc/self/mounts", others + text)
 
 
+def packages_installed(root: Root, text: str) -> None:
+    """A database that has nothing but rpcbind, and what was said of its removal."""
+    if not text:
+        return
+    first, _, said = text.partition("\n")
+    database, version, status = first.split(" ")
+    root.write("said", said)
+    if database == "rpm":
+        query = f"if [ $1 = -q ]; then echo '{version}'; exit; fi"
+        root.program("rpm", f"{query}\ncat /said\nexit {status}")
+        return
+    state = "hi " if said == "it is on hold\n" else "ii "
+    root.program("dpkg-query", f"echo '{state} {version}'")
+    root.program("dpkg", f"cat /said\nexit {status}")
+
+
 def packages_managers(root: Root, text: str) -> None:
     for name in text.split():
         root.program(name, "exit 1")
@@ -166,6 +182,7 @@ REBUILD: dict[str, Rebuild] = {
     "kernel.loadable": kernel_loadable,
     "kernel.modules": kernel_modules,
     "nfs.locking": nfs_locking,
+    "packages.installed": packages_installed,
     "packages.managers": packages_managers,
     "packages.mount_helper": packages_mount_helper,
     "ports.listening": ports_listening,

@@ -47,7 +47,8 @@ from preflight.model import (
     Status,
     Step,
 )
-from preflight.report.planned import listing
+from preflight.report.planned import listing, outcome
+from preflight.report.style import Style
 from preflight.transport import Dialogue, Local
 from preflight.undo import reverse
 
@@ -582,6 +583,16 @@ def test_a_journal_that_is_damaged_hides_no_other(journal: Journal) -> None:
     assert told[0].startswith(journal.run)
     assert told[1].startswith("20260101-000000-0000  the journal ")
     assert undone(journal.folder.parent, journal.run) == frozenset()
+
+
+def test_what_a_step_left_out_is_told_though_it_succeeded(journal: Journal) -> None:
+    told = sh("echo noise >&2; echo 'gkprep: the package stays: nobody has it' >&2")
+    other = sh("echo 'gkprep: other' >&2; echo noise >&2")
+    done = applied([action(told, other)], journal)["here"].done
+    assert [each.rc for each in done] == [0, 0]
+    page = outcome(done, {}, journal.run, Style())
+    assert "here  note: the package stays: nobody has it\n" in page
+    assert page.count("note: ") == 1
 
 
 def test_what_was_saved_and_is_gone_is_told(journal: Journal, disk: Path) -> None:

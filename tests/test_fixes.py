@@ -15,7 +15,7 @@ from checks.kernel_modules import required
 from fixes.firewall_ports import opened
 from fixes.mount_glusterfs import INSTALL, REMOVE
 from preflight import registry
-from preflight.errors import Unfixable
+from preflight.errors import Unfixable, Unknown
 from preflight.facts import block, disk, kernel, nfs, packages, ports, services, usage
 from preflight.facts.block import Block, Target
 from preflight.facts.disk.magic import Signature
@@ -23,7 +23,7 @@ from preflight.facts.disk.partitions import Gpt, Mbr, Partition
 from preflight.facts.disk.probes import Content
 from preflight.facts.firewall.walls import Closed, Ufw, Wall, Zone
 from preflight.facts.kernel import Loadable
-from preflight.facts.packages import MountHelper
+from preflight.facts.packages import MountHelper, Package
 from preflight.facts.ports import Listener, Process
 from preflight.facts.services import Unit
 from preflight.judge import judge
@@ -334,7 +334,12 @@ HOST = replace(NODE, policy=Policy(rpcbind=Rpcbind.HOST))
 
 
 def rpcbind(socket: Unit, service: Unit, *holders: Process, **more: Any) -> dict[str, object]:
-    from checks.rpcbind_port import PULLED, RUNNING, USERS  # noqa: PLC0415 - its names are its own
+    from checks.rpcbind_port import (  # noqa: PLC0415 - its names are its own
+        PACKAGE,
+        PULLED,
+        RUNNING,
+        USERS,
+    )
 
     own = {"rpcbind.socket": socket, "rpcbind.service": service}
     held = {Listener(name, "0.0.0.0", 111, frozenset(holders)) for name in ("tcp", "udp")}
@@ -343,24 +348,59 @@ def rpcbind(socket: Unit, service: Unit, *holders: Process, **more: Any) -> dict
         RUNNING.name: dict.fromkeys(USERS, ABSENT) | own | more.get("units", {}),
         PULLED.name: dict.fromkeys(own, services.Pull(active=False)),
         nfs.locking.name: more.get("locking", frozenset()),
+        PACKAGE.name: more.get("package", Package("dpkg", "1.2.6-6")),
     }
 
 
-def test_rpcbind_is_stopped_disabled_and_masked() -> None:
+def test_rpcbind_is_stopped_disabled_masked_and_removed() -> None:
     made = planned("rpcbind-port", rpcbind(ON, OFF, SYSTEMD))
-    assert argvs(made) == [
+    *units, removed = steps(made)
+    assert [step.argv for step in units] == [
         ("systemctl", "stop", "rpcbind.socket"),
         ("systemctl", "disable", "rpcbind.socket"),
         ("systemctl", "mask", "rpcbind.socket"),
         ("systemctl", "mask", "rpcbind.service"),
     ]
-    assert undos(made) == [
+    assert isinstance(removed, Step)
+    assert removed.shown.startswith("remove the package rpcbind, if a file of 1.2.6-6 can be kept")
+    assert removed.argv[3:] == ("sh", "rpcbind", "1.2.6-6")
+    assert removed.undo
+    assert removed.undo.argv[3:] == removed.argv[3:]
+    assert undos(made)[:-1] == [
         ("systemctl", "start", "rpcbind.socket"),
         ("systemctl", "enable", "rpcbind.socket"),
         ("systemctl", "unmask", "rpcbind.socket"),
         ("systemctl", "unmask", "rpcbind.service"),
     ]
     assert [action.risk for action in made.actions] == [Risk.DISRUPTIVE]
+
+
+@pytest.mark.parametrize(
+    ("package", "why"),
+    [
+        (Package("rpm", "1.2.6-6", "nfs-utils-1.3 needs it"), "nfs-utils-1.3 needs it"),
+        (Unknown("no answer within 20 s"), "whether another needs it could not be found out: no"),
+    ],
+)
+def test_a_package_that_has_to_stay_is_masked_and_the_plan_says_why(
+    package: object, why: str
+) -> None:
+    made = planned("rpcbind-port", rpcbind(ON, OFF, SYSTEMD, package=package))
+    assert [argv[:2] for argv in argvs(made)] == [
+        ("systemctl", "stop"),
+        ("systemctl", "disable"),
+        ("systemctl", "mask"),
+        ("systemctl", "mask"),
+    ]
+    last = steps(made)[-1]
+    said = f"systemctl mask rpcbind.service  # the package rpcbind stays: {why}"
+    assert last.shown.startswith(said)
+
+
+def test_where_rpcbind_is_no_package_nothing_is_said_of_one() -> None:
+    made = planned("rpcbind-port", rpcbind(ON, OFF, SYSTEMD, package=None))
+    assert len(argvs(made)) == 4
+    assert [step.shown for step in steps(made)] == [""] * 4
 
 
 def test_rpcbind_is_given_to_the_host() -> None:
@@ -380,6 +420,7 @@ def test_rpcbind_is_given_to_the_host() -> None:
         (NODE, rpcbind(ON, OFF, SYSTEMD, units={"ypbind.service": ON}), "needed by ypbind.service"),
         (HOST, rpcbind(OFF, OFF, PYTHON), "another program holds the port"),
         (HOST, rpcbind(ABSENT, ABSENT), "rpcbind is not installed"),
+        (HOST, rpcbind(MASKED, MASKED, package=None), "rpcbind is not installed"),
     ],
 )
 def test_what_of_rpcbind_is_left_to_a_person(

@@ -62,6 +62,7 @@ def made(name: str, *disks: str) -> list[Probe[object]]:
         "disk.signatures": devices,
         "firewall.tables": [["iptables"], ["ip6tables"]],
         "kernel.loadable": [["dm_mirror", "ext4"]],
+        "packages.installed": [["rpcbind"], ["no-such-package"]],
         "services.pulled": units,
         "services.units": units,
         "usage.taken": devices,

@@ -7,9 +7,19 @@ from typing import Any
 
 import pytest
 
-from checks.rpcbind_port import FORBID_IT, FREE_IT, HOLD_IT, PULLED, RUNNING, USERS, rpcbind_port
+from checks.rpcbind_port import (
+    FORBID_IT,
+    FREE_IT,
+    HOLD_IT,
+    PACKAGE,
+    PULLED,
+    RUNNING,
+    USERS,
+    rpcbind_port,
+)
 from preflight.errors import Unknown
 from preflight.facts import nfs, ports
+from preflight.facts.packages import Package
 from preflight.facts.ports import Listener, Process
 from preflight.facts.services import Pull, Unit
 from preflight.judge import judge
@@ -67,6 +77,7 @@ def found(  # noqa: PLR0913 - one for each thing that can differ
     pulled: Mapping[str, set[str]] | None = None,
     units: Mapping[str, Unit] | None = None,
     locking: object = frozenset(),
+    package: object = Package("dpkg", "1.2.6-6"),
 ) -> Finding:
     node = Node("node1", "192.0.2.1", "192.0.2.1", policy=Policy(rpcbind=policy))
     own = {"rpcbind.socket": socket, "rpcbind.service": service}
@@ -75,6 +86,7 @@ def found(  # noqa: PLR0913 - one for each thing that can differ
         RUNNING.name: dict.fromkeys(USERS, ABSENT) | own | dict(units or {}),
         PULLED.name: pulls(enabling(own) if pulled is None else pulled),
         nfs.locking.name: locking,
+        PACKAGE.name: package,
     }
     [finding] = judge([rpcbind_port], {"node1": Facts(node, values)})
     return finding
@@ -233,6 +245,16 @@ def test_what_needs_rpcbind_is_no_failure_where_the_port_is_free() -> None:
 def test_the_other_policy_says_how_to_begin() -> None:
     assert host(frozenset(), MASKED).cure == f"systemctl unmask rpcbind.socket && {HOLD_IT}"
     assert host(frozenset(), ABSENT, ABSENT).cure == f"install the package rpcbind; {HOLD_IT}"
+    outlived = host(frozenset(), MASKED, MASKED, package=None)
+    assert outlived.cure == (
+        f"install the package rpcbind; systemctl unmask rpcbind.socket rpcbind.service && {HOLD_IT}"
+    )
+
+
+def test_whether_the_package_can_go_is_the_fixs_question_alone() -> None:
+    asked = Unknown("no answer within 20 s")
+    assert found(frozenset(), package=asked).status is Status.PASS
+    assert found(held(SYSTEMD), ON, package=asked).cure == FREE_IT
 
 
 def test_what_is_not_known_is_no_pass() -> None:

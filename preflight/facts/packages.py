@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from preflight.errors import Unknown
 from preflight.model import Probe
 
 MANAGERS = ("rpm-ostree", "dnf", "yum", "apt-get", "zypper")
@@ -55,6 +57,18 @@ class MountHelper:
     complaint: str
 
 
+@dataclass(frozen=True)
+class Package:
+    """One installed package, in whose database it is: `dpkg` or `rpm`, and that one's version.
+
+    `kept` is why it could not be removed by itself, for others need it; empty where it could.
+    """
+
+    database: str
+    version: str
+    kept: str = ""
+
+
 def parse_mount_helper(text: str) -> MountHelper:
     """Three lines: path or nothing, exit status, first line of the answer."""
     path, rc, answer = text.removesuffix("\n").split("\n")
@@ -65,6 +79,26 @@ def parse_mount_helper(text: str) -> MountHelper:
 def parse_managers(text: str) -> tuple[str, ...]:
     """Names of the package managers that are there, in the order asked."""
     return tuple(text.split())
+
+
+def parse_installed(text: str) -> Package | None:
+    """A line `database version status`, then what was said about a removal; or nothing.
+
+    dpkg: ` nfs-common depends on rpcbind.`; rpm: `rpcbind is needed by (installed) nfs-utils-1.3`.
+    """
+    if not text:
+        return None
+    first, _, said = text.partition("\n")
+    try:
+        database, version, status = first.split(" ")
+    except ValueError:
+        raise Unknown(f"{first!r} is no package") from None
+    if status == "0":
+        return Package(database, version)
+    needs = re.findall(r"^ (\S+) depends on |is needed by \(installed\) (\S+)$", said, re.MULTILINE)
+    names = sorted({by_dpkg or by_rpm for by_dpkg, by_rpm in needs})
+    complaint = said.strip().rpartition("\n")[2] or f"exit {status}"
+    return Package(database, version, f"{', '.join(names)} needs it" if names else complaint)
 
 
 # mount(8) looks for helpers in /sbin, /sbin/fs.d and /sbin/fs, whatever PATH says
@@ -90,3 +124,27 @@ managers = Probe(
     "if command -v $name >/dev/null; then echo $name; fi; done",
     parse_managers,
 )
+
+
+def installed(name: str) -> Probe[Package | None]:
+    """The package called `name`, which dpkg or rpm has installed; None where neither has.
+
+    Whether it could be removed both tell without doing it, and without waiting for a lock. What the
+    administrator put on hold is not gkprep's to remove.
+    """
+    return Probe(
+        f"packages.installed({name})",
+        f"""\
+state=$(dpkg-query -W -f '${{db:Status-Abbrev}} ${{Version}}' {name} 2>/dev/null)
+case $state in
+hi*) printf '%s\n' "dpkg ${{state##* }} 1" "it is on hold" ;;
+?i*)
+  said=$(dpkg --dry-run --remove {name} 2>&1)
+  printf '%s\n' "dpkg ${{state##* }} $?" "$said" ;;
+*)
+  version=$(rpm -q --qf '%{{VERSION}}-%{{RELEASE}}.%{{ARCH}}' {name} 2>/dev/null) || exit 0
+  said=$(rpm -e --test {name} 2>&1)
+  printf '%s\n' "rpm $version $?" "$said" ;;
+esac""",
+        parse_installed,
+    )

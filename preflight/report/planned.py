@@ -6,7 +6,7 @@ What many nodes are to do is said once, as in the report of a check.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from preflight import journal
@@ -18,6 +18,9 @@ from preflight.report.printable import bounded, visible
 from preflight.report.style import Style
 
 MOST = 1000  # characters of a command or a reason
+NOTE = b"gkprep: "
+"""How the last line on standard error begins with which a step that succeeded tells a person."""
+
 INDENT, DEEPER = Span("    "), Span("        ")
 
 Steps = tuple[tuple[str, str, str, tuple[Act, ...]], ...]
@@ -67,6 +70,12 @@ def outcome(done: Sequence[Done], stopped: Mapping[str, str], run: str, style: S
         last = next((each for each in reversed(done) if each.node == node), None)
         if last and last.rc != 0:
             page.line(INDENT, Span(_shown(page, command(last.step)), "command"))
+    for node, note in _notes(done):
+        page.wrapped(
+            Span(f"{_shown(page, node)}  ", "strong"),
+            Span("note: ", "label"),
+            body=Span(_shown(page, note)),
+        )
     good = sum(each.rc == 0 for each in done)
     page.line(
         Span(f"{good} steps taken    "),
@@ -75,6 +84,14 @@ def outcome(done: Sequence[Done], stopped: Mapping[str, str], run: str, style: S
     )
     page.gap()
     return page.text() + "\n"
+
+
+def _notes(done: Iterable[Done]) -> Iterator[tuple[str, str]]:
+    """What a step that succeeded did not do, and why, with the node's name."""
+    for each in done:
+        last = each.err.strip().rpartition(b"\n")[2]
+        if each.rc == 0 and last.startswith(NOTE):
+            yield each.node, last.removeprefix(NOTE).decode("utf-8", "replace")
 
 
 def listing(folder: Path) -> str:
