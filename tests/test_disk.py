@@ -143,10 +143,10 @@ def test_a_master_boot_record(
 
 def test_young_formats_are_known_by_their_magic() -> None:
     head = bytearray(8192)
-    head[512:528] = b"!Stra0tis\x86\xff\x02^\x41rh"
+    head[516:532] = b"!Stra0tis\x86\xff\x02^\x41rh"
     head[4120:4136] = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
     assert list(read_young(Window(0, bytes(head)))) == [
-        Signature(512, "stratis"),
+        Signature(516, "stratis"),
         Signature(4120, "bcache"),
     ]
 

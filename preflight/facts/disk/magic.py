@@ -37,7 +37,7 @@ _YOUNG = (
     (3, b"EXFAT   ", "exfat"),
     (32, b"NXSB", "apfs"),
     (32, b"ORCLDISK", "oracleasm"),
-    (512, b"!Stra0tis\x86\xff\x02^\x41rh", "stratis"),
+    (516, b"!Stra0tis\x86\xff\x02^\x41rh", "stratis"),
     (1024, b"\x10\x20\xf5\xf2", "f2fs"),
     (1024, b"\xe2\xe1\xf5\xe0", "erofs"),
     (4096 + 24, uuid.UUID("c68573f6-4e1a-45ca-8265-f57f48ba6d81").bytes, "bcache"),
