@@ -130,6 +130,34 @@ class Emulator:
                 time.sleep(0.1)
         self.stop()
 
+    def plug(self, file: Path, serial: str) -> None:
+        """Give the running machine a disk more, a raw file, which also QEMU calls by its serial."""
+        back = {"driver": "file", "filename": str(file)}
+        with self.qmp() as qmp:
+            # As the other disks: nothing here survives a power cut, and nothing needs to.
+            cache = {"direct": False, "no-flush": True}
+            drive = {"node-name": serial, "file": back, "cache": cache, "discard": "unmap"}
+            qmp("blockdev-add", driver="raw", **drive)
+            disk = {"id": serial, "serial": serial, "drive": serial, "bus": "scsi.0"}
+            qmp("device_add", driver="scsi-hd", **disk)
+
+    def unplug(self, serial: str) -> None:
+        """Pull that disk out, whatever uses it; nothing happens where it is not plugged in."""
+        if self.pid is None:
+            return
+        with self.qmp() as qmp:
+            devices = qmp("qom-list", path="/machine/peripheral")
+            if serial in {device["name"] for device in devices}:
+                qmp("device_del", id=serial)
+            deadline = time.monotonic() + END_SECONDS
+            while serial in {node["node-name"] for node in qmp("query-named-block-nodes")}:
+                try:
+                    qmp("blockdev-del", **{"node-name": serial})
+                except LabError:  # in use until the device is gone for good
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.05)
+
     def stop(self) -> None:
         """End the process, by its id, and wait until it is gone. A guest sees a power cut."""
         if (pid := self.pid) is None:
