@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from preflight.facts import block, disk, heketi, usage
+from preflight.facts import block, disk, gluster, heketi, service, usage
 from preflight.facts.block import Block, by_number, stack
 from preflight.facts.disk.lvm import VolumeGroup
 from preflight.facts.disk.magic import Signature
@@ -34,7 +34,15 @@ def probes(path: str) -> Iterable[Probe[object]]:
     return (block.target(path), disk.signatures(path), disk.content(path))
 
 
-@device_check(block.devices, usage.mounts, probes)
+# Its fix also asks who uses the disk, whether the node serves, and what mentions a group on it.
+@device_check(
+    *service.ASKED,
+    usage.swaps,
+    usage.opens,
+    usage.members,
+    gluster.state,
+    probes,
+)
 def device_clean(facts: Facts, device: Device) -> Iterator[Finding]:
     """Each disk that is to carry bricks is blank: no partition table, no signature, no LVM.
 

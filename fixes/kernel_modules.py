@@ -10,7 +10,7 @@ from preflight.plugin import Facts, Finding, Risk, Step, Unfixable, fix
 
 OWN = "/etc/modules-load.d/gkprep.conf"
 # The file goes with its last line: it was not there before gkprep wrote the first.
-FORGET = 'sed -i "/^$1\\$/d" "$2" && find "$2" -empty -delete'
+FORGET = '[ ! -e "$2" ] || { sed -i "/^$1\\$/d" "$2" && find "$2" -empty -delete; }'
 
 
 @fix(kernel_modules, risk=Risk.SAFE)

@@ -8,7 +8,8 @@ from checks.mount_glusterfs import install, mount_glusterfs
 from preflight.facts import packages
 from preflight.plugin import Facts, Finding, Risk, Step, Unfixable, fix
 
-# The names of the packages that were not there before are printed, for the undo; all that the
+# The names of the packages that were not there before, and that this very run says it has
+# installed, are printed for the undo: another may have been at work at the same time. All that the
 # package manager says goes to standard error, and why it failed last. The database is that of the
 # manager: a node may have another's too. A key that came with the first package of a repository
 # is a package to rpm, but has no architecture.
@@ -20,6 +21,13 @@ list() {{
   *)
     rpm -qa --qf '%{{NAME}}.%{{ARCH}}\\n' | grep -v '^gpg-pubkey[.]'
     rpm -qa --qf '%{{NAME}}-%{{VERSION}}-%{{RELEASE}}\\n' gpg-pubkey ;;
+  esac
+}}
+ours() {{
+  case $manager:$1 in
+  *:gpg-pubkey-*) return 0 ;;
+  apt-get:*) printf '%s\\n' "$said" | grep -q "^Setting up ${{1%%:*}}[ :]" ;;
+  *) printf '%s\\n' "$said" | grep -qF -e "${{1%.*}}" ;;
   esac
 }}
 {packages.REASON}
@@ -34,18 +42,19 @@ list 2>/dev/null | sort | while IFS= read -r name; do
 $before
 " in *"
 $name
-"*) ;; *) printf '%s\\n' "$name" ;; esac
+"*) ;; *) ! ours "$name" || printf '%s\\n' "$name" ;; esac
 done
 exit $status"""
 # By dpkg and rpm themselves: they refuse where something else needs the package by now. Nothing was
-# installed: nothing is removed.
+# installed: nothing is removed. Nothing is purged: Debian's glusterfs-common would take
+# /var/lib/glusterd along.
 REMOVE = f"""\
 export DEBIAN_FRONTEND=noninteractive
 manager=$1
 {packages.REASON}
 set -- $(cat)
 [ $# != 0 ] || exit 0
-said=$(if [ "$manager" = apt-get ]; then dpkg --purge "$@"; else rpm -e "$@"; fi 2>&1)
+said=$(if [ "$manager" = apt-get ]; then dpkg --remove "$@"; else rpm -e "$@"; fi 2>&1)
 status=$?
 printf '%s\\n' "$said" >&2
 [ $status = 0 ] || because >&2

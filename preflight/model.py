@@ -331,7 +331,8 @@ class Overwrite:
     node and on the controller, and taking the step back is to write that. `expected` is what
     must be there, extent by extent, or `data` already; None where the guard knows. `around` is the
     hash that the first 4 MiB and the last MiB must have, empty where that is not known. `identity`
-    names the disk, whatever its letter, in (name, value) pairs.
+    names the disk, whatever its letter, in (name, value) pairs; `pin` is the token of what was seen
+    on it, empty where something is written back.
     """
 
     path: str
@@ -341,6 +342,7 @@ class Overwrite:
     guard: Guard = field(compare=False)
     expected: bytes | None = None
     around: str = ""
+    pin: str = ""
 
     def parts(self, data: bytes) -> list[bytes]:
         """`data`, which is for all extents, cut into theirs; ValueError where it is not so long."""
@@ -400,10 +402,16 @@ class Left:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, node by node and in this order, and what is not."""
+    """What is to be done, node by node and in this order, and what is not.
+
+    `withheld` waits for a consent that was not given: the token of its finding. `spent` are tokens
+    that were given and name nothing that is there now.
+    """
 
     actions: tuple[Action, ...] = ()
     left: tuple[Left, ...] = ()
+    withheld: tuple[Action, ...] = ()
+    spent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,53 +7,97 @@ step already failed is not one to take chances on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from preflight.errors import Unfixable, Unknown
 from preflight.facts.block import Block, devices
-from preflight.facts.disk.token import identity
 from preflight.model import Action, Facts, Finding, Fix, Left, Overwrite, Plan, Risk, Status
 
 BY_RISK = (Risk.SAFE, Risk.DISRUPTIVE, Risk.DESTRUCTIVE)
 
 
-def plan(findings: Iterable[Finding], fleet: Mapping[str, Facts], fixes: Mapping[str, Fix]) -> Plan:
-    """What puts right every FAIL among `findings`, and what is left to a person.
+def plan(
+    findings: Iterable[Finding],
+    fleet: Mapping[str, Facts],
+    fixes: Mapping[str, Fix],
+    consents: Collection[str] = (),
+) -> Plan:
+    """What puts right every FAIL among `findings`, what waits for a consent, what is left.
 
-    `fleet` holds the facts that the findings rest on, by node. A WARN is nobody's to change.
+    `fleet` holds the facts that the findings rest on, by node. `consents` are tokens; those beside
+    the devices of the inventory count as well. A WARN is nobody's to change.
     """
+    failing = [finding for finding in findings if finding.status is Status.FAIL]
     actions, left = [], []
-    for finding in findings:
-        if finding.status is Status.FAIL:
-            outcome = _answer(finding, fleet, fixes)
-            if isinstance(outcome, Left):
-                left.append(outcome)
-            else:
-                actions.append(outcome)
+    for finding in failing:
+        outcome = _answer(finding, fleet, fixes)
+        if isinstance(outcome, Left):
+            left.append(outcome)
+        else:
+            actions.append(outcome)
     actions, twice = _once(actions, fleet)
-    left += twice
+    given = {finding: _given(finding, fleet, consents) for finding in failing if finding.token}
+    withheld = {action.finding for action in actions if given.get(action.finding) is False}
+    named = {finding.token for finding in given}
+    stale = (_beside(finding, fleet) for finding, consent in given.items() if not consent)
+    return Plan(
+        actions=tuple(_sorted((a for a in actions if a.finding not in withheld), fleet)),
+        left=(*left, *twice),
+        withheld=tuple(_sorted((a for a in actions if a.finding in withheld), fleet)),
+        spent=tuple(dict.fromkeys(t for t in (*consents, *stale) if t and t not in named)),
+    )
+
+
+def _given(finding: Finding, fleet: Mapping[str, Facts], consents: Collection[str]) -> bool:
+    """Whether a person has named just this: on the command line, or beside the device."""
+    return finding.token in consents or finding.token == _beside(finding, fleet)
+
+
+def _beside(finding: Finding, fleet: Mapping[str, Facts]) -> str | None:
+    """The token that the inventory has beside the device."""
+    devices = fleet[finding.node].node.devices if finding.node else ()
+    return next((device.wipe for device in devices if device.path == finding.subject), None)
+
+
+def _sorted(actions: Iterable[Action], fleet: Mapping[str, Facts]) -> list[Action]:
     nodes = {name: number for number, name in enumerate(fleet)}
-    actions.sort(key=lambda action: (nodes[action.finding.node or ""], BY_RISK.index(action.risk)))
-    return Plan(tuple(actions), tuple(left))
+    return sorted(
+        actions, key=lambda each: (nodes[each.finding.node or ""], BY_RISK.index(each.risk))
+    )
 
 
 def _once(actions: Iterable[Action], fleet: Mapping[str, Facts]) -> tuple[list[Action], list[Left]]:
-    """Nothing is written to a disk that is seen twice: behind two entries, or on two nodes."""
-    seen = Counter(
-        tuple(identity(disk).items())
-        for facts in fleet.values()
-        for disk in _disks(facts)
-        if disk.serials or disk.wwns  # a place it is plugged in is each node's own
+    """Nothing is written to a disk that is seen twice: behind two entries, or on two nodes.
+
+    By any serial number or WWN that it has in common with another; the place that a disk is plugged
+    in is each node's own.
+    """
+    seen: dict[str, list[str]] = {}
+    for node, facts in fleet.items():
+        for disk in _disks(facts):
+            for name in {value.casefold() for value in (*disk.serials, *disk.wwns)}:
+                seen.setdefault(name, []).append(f"{node} {disk.path}")
+    written = Counter(
+        (action.finding.node, step.identity) for action in actions for step in _overwrites(action)
     )
-    written = Counter(step.identity for action in actions for step in _overwrites(action))
     alone, twice = [], []
     for action in actions:
-        named = [step.identity for step in _overwrites(action)]
-        if any(seen[each] > 1 or written[each] > 1 for each in named):
-            twice.append(Left(action.finding, "the same disk is seen more than once"))
+        why = ""
+        for step in _overwrites(action):
+            again = [places for name in _names(step) if len(places := seen.get(name, [])) > 1]
+            if again:
+                why = f"the same disk is seen more than once: {', '.join(again[0])}"
+            elif written[action.finding.node, step.identity] > 1:
+                why = "the same disk is named more than once"
+        if why:
+            twice.append(Left(action.finding, why))
         else:
             alone.append(action)
     return alone, twice
+
+
+def _names(step: Overwrite) -> list[str]:
+    return [value.casefold() for key, value in step.identity if key != "path" and value]
 
 
 def _disks(facts: Facts) -> Iterable[Block]:

@@ -28,7 +28,7 @@ def become_password() -> str:
 
 def asker() -> Callable[[Path], str | None] | None:
     """Return what asks for the passphrase of a key file; None where nobody is there to answer."""
-    return _passphrase if sys.stdin.isatty() and sys.stderr.isatty() else None
+    return _passphrase if somebody() else None
 
 
 def _passphrase(path: Path) -> str | None:
@@ -59,15 +59,29 @@ def _piped() -> str:
     return line.removesuffix(b"\n").decode()
 
 
-def consent(plan: str) -> bool:
-    """Whether a person at a terminal says yes; nobody there is a no.
-
-    `plan` is shown first, empty where it is on the screen already. What was typed before the
-    question answers nothing.
-    """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
-    termios.tcflush(sys.stdin, termios.TCIFLUSH)
-    sys.stderr.write(f"{plan}Apply this plan? [y/N] ")
+def show(text: str) -> None:
+    """What a person has to know before the question; on standard error."""
+    sys.stderr.write(text)
     sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def consent() -> bool:
+    """Whether a person at a terminal says yes to the plan; nobody there is a no."""
+    return answer("Apply this plan? [y/N] ").lower() in {"y", "yes"}
+
+
+def somebody() -> bool:
+    """Whether anybody is there to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def answer(question: str) -> str:
+    """One line from the terminal; empty where nobody is there.
+
+    What was typed before the question answers nothing.
+    """
+    if not somebody():
+        return ""
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    show(question)
+    return sys.stdin.readline().strip()

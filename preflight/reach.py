@@ -17,6 +17,9 @@ from preflight.report.progress import Progress
 from preflight.survey import Survey
 from preflight.transport import Connector
 
+UNHURRIED = Limits(node=300.0)
+"""For a node that is to be changed: nobody has to wait for it, and a dozen disks take a while."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -59,8 +62,8 @@ class Reach:
                 self.connect.close()
                 raise
 
-    def survey(self, limits: Limits) -> Survey:
-        """Ask and judge them, with progress on standard error."""
+    def survey(self, limits: Limits, also: Sequence[Probe[object]] = ()) -> Survey:
+        """Ask and judge them, with progress on standard error; `also` is asked of each besides."""
         with self.progress([node.name for node in self.nodes]) as progress:
             return survey.survey(
                 self.nodes,
@@ -69,6 +72,7 @@ class Reach:
                 limits=limits,
                 parallel=self.parallel,
                 on_done=lambda facts: progress.done(facts.node.name),
+                also=also,
             )
 
     def ask(self, probes: Sequence[Probe[object]], limits: Limits) -> dict[str, Facts]:

@@ -5,16 +5,44 @@ The second check says how it went.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 
+from preflight import judge
 from preflight.apply import Applied, apply
+from preflight.facts.block import devices
 from preflight.journal import Journal, Record, runs_folder, undone
-from preflight.model import Done, Fix, Limits, Plan
+from preflight.model import Check, Done, Fix, Limits, Plan, Verdict
 from preflight.plan import plan
-from preflight.reach import Reach
+from preflight.reach import UNHURRIED, Reach
+from preflight.reboot import restart
+from preflight.saved import SavedPlan
 from preflight.survey import Survey
 from preflight.undo import SERVES, reverse
+
+Consent = Callable[[Plan], "Collection[str] | None"]
+"""Asked with a plan: the tokens that a person gave on top of it, or None where it is a no."""
+
+
+FRESH = 1.0
+"""Seconds that a script takes to say yes, and no person."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to go about it.
+
+    `timeout` is the most, in seconds, that the steps of one node may take together, and its
+    restart. `tokens` are consents to wipe, `saved` the plan that alone may be applied.
+    """
+
+    version: str
+    timeout: float
+    tokens: tuple[str, ...] = ()
+    saved: SavedPlan | None = None
+    one_by_one: bool = False
+    reboot: bool = False
 
 
 @dataclass(frozen=True)
@@ -22,18 +50,17 @@ class Repair:
     """What was found, what was to be done about it, what was done, and what is found now.
 
     `run` is what `gkprep undo` calls it, None where nothing was begun; `now` is `before` then.
+    `stopped` says of each node that did not do all it was to do why. `due` is whether there was
+    anything to do.
     """
 
     before: Survey
     plan: Plan
     now: Survey
-    applied: Mapping[str, Applied]
+    applied: Mapping[str, Applied] = field(default_factory=dict)
+    stopped: Mapping[str, str] = field(default_factory=dict)
     run: str | None = None
-
-    @property
-    def stopped(self) -> dict[str, str]:
-        """Nodes that did not do all they were to do, and why."""
-        return {name: each.stopped for name, each in self.applied.items() if each.stopped}
+    due: bool = False
 
     @property
     def done(self) -> tuple[Done, ...]:
@@ -41,80 +68,98 @@ class Repair:
         return tuple(done for each in self.applied.values() for done in each.done)
 
 
-def repair(
-    fleet: Reach,
-    fixes: Mapping[str, Fix],
-    *,
-    version: str,
-    timeout: float,
-    consent: Callable[[Plan], bool],
-) -> Repair:
+def repair(fleet: Reach, fixes: Mapping[str, Fix], way: Way, consent: Consent) -> Repair:
     """Put right what fails on `fleet`, if `consent` is given to the plan.
 
-    `timeout` is the most, in seconds, that the steps of one node may take together.
+    Raises UsageError where a saved plan is not what would be done now.
     """
-    before = fleet.survey(Limits())
-    planned = plan(before.findings, before.facts, fixes)
-    if not consent(planned):
-        return Repair(before, planned, before, {})
-    journal = Journal.begun(runs_folder(), "fix", fleet.nodes, version=version, local=fleet.local)
-    return _carried_out(before, planned, fleet, timeout, journal)
+    before = fleet.survey(UNHURRIED, also=(devices,))  # a client may see a storage node's disk
+    tokens = (*way.tokens, *(way.saved.tokens if way.saved else ()))
+    planned = plan(before.findings, before.facts, fixes, tokens)
+    if way.saved:
+        planned = way.saved.only(planned)
+    typed = consent(planned)
+    due = bool(planned.actions) or way.reboot
+    if typed is None:
+        return Repair(before, planned, before, due=due)
+    if typed:
+        planned = plan(before.findings, before.facts, fixes, (*tokens, *typed))
+    journal = _journal(fleet, way, "fix")
+    take = _one_by_one if way.one_by_one else _side_by_side
+    applied, stopped = take(planned, fleet, way, journal)
+    if way.reboot and not stopped:
+        stopped |= restart(fleet, journal, way.timeout)
+    journal.close()  # not after an interrupt: such a run did not come to its end
+    now = fleet.survey(UNHURRIED)
+    return Repair(before, planned, now, applied, stopped, journal.run, due=True)
 
 
-def take_back(
-    record: Record,
-    fleet: Reach,
-    *,
-    version: str,
-    timeout: float,
-    consent: Callable[[Plan], bool],
-) -> Repair:
+def take_back(record: Record, fleet: Reach, way: Way, consent: Consent) -> Repair:
     """Undo what is left of a run to undo, if `consent` is given to the plan; likewise.
 
-    Whether a node serves is asked before, for the plan, and again when consent was given.
+    Whether a node serves is asked before, for the plan, and again when consent took a while.
     """
-    folder = runs_folder()
-    before = fleet.survey(Limits())
-    already = undone(folder, record.run)
-    planned = reverse(record, fleet.ask(SERVES, Limits()), already)
-    if not consent(planned):
-        return Repair(before, planned, before, {})
-    planned = reverse(record, fleet.ask(SERVES, Limits()), already)
-    journal = Journal.begun(
-        folder, "undo", fleet.nodes, version=version, local=fleet.local, undoes=record.run
+    before = fleet.survey(UNHURRIED, also=SERVES)
+    already = undone(runs_folder(), record.run)
+    planned = reverse(record, before.facts, already)
+    asked = time.monotonic()
+    due = bool(planned.actions)
+    if consent(planned) is None:
+        return Repair(before, planned, before, due=due)
+    if time.monotonic() - asked > FRESH:
+        planned = reverse(record, fleet.ask(SERVES, UNHURRIED), already)
+    journal = _journal(fleet, way, "undo", undoes=record.run)
+    applied, stopped = _side_by_side(planned, fleet, way, journal, keep_going=True)
+    journal.close()
+    now = fleet.survey(UNHURRIED)
+    return Repair(before, planned, now, applied, stopped, journal.run, due=due)
+
+
+def _journal(fleet: Reach, way: Way, command: str, undoes: str | None = None) -> Journal:
+    return Journal.begun(
+        runs_folder(),
+        command,
+        fleet.nodes,
+        version=way.version,
+        local=fleet.local,
+        undoes=undoes,
     )
-    return _carried_out(before, planned, fleet, timeout, journal, keep_going=True)
 
 
-def _carried_out(  # noqa: PLR0913 - all that a plan is carried out with
-    before: Survey,
-    planned: Plan,
-    fleet: Reach,
-    timeout: float,
-    journal: Journal,
-    *,
-    keep_going: bool = False,
-) -> Repair:
-    applied = take(planned, fleet, timeout, journal, keep_going=keep_going)
-    journal.close()  # not after an interrupt: such a run did not come to its end
-    return Repair(before, planned, fleet.survey(Limits()), applied, journal.run)
-
-
-def take(
-    planned: Plan, fleet: Reach, timeout: float, journal: Journal, *, keep_going: bool
-) -> dict[str, Applied]:
-    """Apply a plan, with progress on standard error."""
-    limits = replace(Limits(), node=timeout)
+def _side_by_side(
+    planned: Plan, fleet: Reach, way: Way, journal: Journal, *, keep_going: bool = False
+) -> tuple[dict[str, Applied], dict[str, str]]:
+    """Apply a plan, with progress on standard error; and why nodes stopped, where they did."""
     nodes = {node.name: node for node in fleet.nodes}
     names = dict.fromkeys(action.finding.node or "" for action in planned.actions)
     with fleet.progress(names) as progress:
-        return apply(
+        applied = apply(
             planned,
             nodes,
             connect=fleet.connect,
-            limits=limits,
+            limits=replace(Limits(), node=way.timeout),
             parallel=fleet.parallel,
             journal=journal,
             on_done=lambda applied: progress.done(applied.node),
             keep_going=keep_going,
         )
+    return applied, {name: each.stopped for name, each in applied.items() if each.stopped}
+
+
+def _one_by_one(
+    planned: Plan, fleet: Reach, way: Way, journal: Journal
+) -> tuple[dict[str, Applied], dict[str, str]]:
+    """The same node by node, to the first that is not ready when it has taken its steps."""
+    applied: dict[str, Applied] = {}
+    checks = tuple(check for check in fleet.checks if isinstance(check, Check))
+    for node in fleet.nodes:
+        own = tuple(action for action in planned.actions if action.finding.node == node.name)
+        if not own:
+            continue
+        done, stopped = _side_by_side(replace(planned, actions=own), fleet, way, journal)
+        applied |= done
+        alone = replace(fleet, nodes=(node,), checks=checks).survey(UNHURRIED)
+        if stopped or judge.verdict(alone.findings, strict=False) is not Verdict.READY:
+            why = stopped.get(node.name, "it is not ready yet")
+            return applied, {node.name: f"{why}; no further node was begun"}
+    return applied, {}

@@ -54,5 +54,7 @@ def require_known(what: str, wanted: str, known: Iterable[str]) -> None:
     if wanted in names:
         return
     near = difflib.get_close_matches(wanted, names, n=3)
+    if not names:
+        raise UsageError(f"no {what} is called {wanted!r}; there is none")
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {' '.join(names)}"
     raise UsageError(f"no {what} is called {wanted!r}; {hint}")

@@ -8,7 +8,7 @@ from functools import partial
 
 from preflight.collect import collect, side_by_side
 from preflight.judge import judge, needs
-from preflight.model import Check, Facts, Finding, FleetCheck, Limits, Node
+from preflight.model import Check, Facts, Finding, FleetCheck, Limits, Node, Probe
 from preflight.transport import Shell
 
 
@@ -20,7 +20,7 @@ class Survey:
     findings: tuple[Finding, ...]
 
 
-def survey(  # noqa: PLR0913 - the six things a survey depends on, each named by its caller
+def survey(  # noqa: PLR0913 - the things a survey depends on, each named by its caller
     nodes: Sequence[Node],
     checks: Sequence[Check | FleetCheck],
     *,
@@ -28,12 +28,13 @@ def survey(  # noqa: PLR0913 - the six things a survey depends on, each named by
     limits: Limits,
     parallel: int,
     on_done: Callable[[Facts], None],
+    also: Sequence[Probe[object]] = (),
 ) -> Survey:
     """Ask every node, in one round trip each and side by side, all that `checks` need; judge it.
 
-    Never raises for what a node does: that is an ERROR finding.
+    `also` is asked besides. Never raises for what a node does: that is an ERROR finding.
     """
-    asks = {node.name: partial(_ask, node, checks, connect, limits) for node in nodes}
+    asks = {node.name: partial(_ask, node, checks, also, connect, limits) for node in nodes}
     facts = side_by_side(asks, parallel=parallel, on_done=on_done)
     return Survey(facts, judge(checks, facts))
 
@@ -41,7 +42,8 @@ def survey(  # noqa: PLR0913 - the six things a survey depends on, each named by
 def _ask(
     node: Node,
     checks: Sequence[Check | FleetCheck],
+    also: Sequence[Probe[object]],
     connect: Callable[[Node], Shell],
     limits: Limits,
 ) -> Facts:
-    return collect(node, needs(checks, node), connect(node), limits)
+    return collect(node, [*needs(checks, node), *also], connect(node), limits)

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from preflight.errors import Unknown
-from preflight.facts import block, heketi, usage
+from preflight.facts import service
 from preflight.facts.disk import guard
 from preflight.journal import Record, Taken
 from preflight.model import Act, Action, Facts, Finding, Left, Overwrite, Plan, Risk, Status
 
-SERVES = (block.devices, usage.mounts)
+SERVES = service.ASKED
 """What tells whether a node serves, whatever its role."""
 
 SIGNALLED = 128  # exit statuses above it are a signal's: the step may have done anything
@@ -39,16 +39,21 @@ def reverse(
             left.append(Left(finding, why))
         else:
             actions.append(Action(finding, Risk.DISRUPTIVE, (step,), taken.number))
-    # A disk may refuse to be written to, and must not keep the rest from being undone.
-    actions.sort(key=lambda action: isinstance(action.steps[0], Overwrite))
     return Plan(tuple(actions), tuple(left))
+
+
+def remaining(record: Record, undone: Collection[tuple[str, int]]) -> int:
+    """How many steps of the run there are to take back, whatever the nodes are like by now."""
+    return sum(
+        not ((taken.done.node, taken.number) in undone or _nothing(taken)) for taken in record.taken
+    )
 
 
 def _nothing(taken: Taken) -> bool:
     """Whether the step has left nothing to take back."""
     done, step = taken.done, taken.done.step
     if isinstance(step, Overwrite):
-        return taken.saved is None and done.rc is None  # it never came to be told to write
+        return not taken.kept  # it never came to be told to write
     printed = step.undo is not None and step.undo.fed_output and bool(done.out)
     failed = done.rc is not None and 0 < done.rc <= SIGNALLED
     return step.undo is None or (failed and not printed)
@@ -80,7 +85,6 @@ def _in_use(facts: Facts | None) -> str:
     if facts is None:
         return "the node was not asked"
     try:
-        serving = heketi.service(facts[block.devices], facts[usage.mounts])
+        return service.serving(facts)
     except Unknown as exc:
         return f"whether it serves could not be found out: {exc}"
-    return str(serving) if serving else ""

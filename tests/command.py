@@ -10,7 +10,7 @@ import select
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,16 +40,17 @@ def environment(home: Home) -> dict[str, str]:
 def at_a_terminal(  # noqa: PLR0913 - what may differ between two runs
     argv: Sequence[str],
     home: Home,
-    answers: Mapping[str, str],
+    answers: Mapping[str, str | Callable[[], str]],
     *,
     to_file: bool = False,
     locale: str = "C.UTF-8",
     controlling: bool = True,
+    patience: float = PATIENCE,
 ) -> Seen:
     """Run `argv` in `home`, at a terminal of its own, and type each answer when asked.
 
-    `to_file` sends standard output to a file, as `>` does. Where the terminal is not the
-    `controlling` one, there is no /dev/tty.
+    An answer may be found only then, by a function. `to_file` sends standard output to a file, as
+    `>` does. Where the terminal is not the `controlling` one, there is no /dev/tty.
     """
     ours, theirs = pty.openpty()
     with (
@@ -65,14 +66,16 @@ def at_a_terminal(  # noqa: PLR0913 - what may differ between two runs
     ):
         os.close(theirs)
         screen, waiting = "", dict(answers)
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and select.select([ours], [], [], PATIENCE)[0]:
+        end = time.monotonic() + patience
+        while time.monotonic() < end and select.select([ours], [], [], patience)[0]:
             try:
                 screen += os.read(ours, 4096).decode()
             except OSError:  # what a terminal without anybody at its other end says
                 break
             for question in [asked for asked in waiting if re.search(asked, screen)]:
-                os.write(ours, os.fsencode(f"{waiting.pop(question)}\n"))
+                answer = waiting.pop(question)
+                typed = answer if isinstance(answer, str) else answer()
+                os.write(ours, os.fsencode(f"{typed}\n"))
         else:
             process.kill()
         os.close(ours)

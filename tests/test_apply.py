@@ -51,11 +51,17 @@ from preflight.report.planned import listing, outcome
 from preflight.report.style import Style
 from preflight.transport import Dialogue, Local
 from preflight.undo import reverse
+from tests.report_runs import broken
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lock in /run is root's")
 
 HERE = Node("here", "localhost", None)
-IDLE = {"here": Facts(HERE, {"block.devices": (), "usage.mounts": frozenset()})}
+QUIET: dict[str, object] = {
+    "block.devices": (),
+    "usage.mounts": frozenset(),
+    "ports.listening": frozenset(),
+}
+IDLE = {"here": Facts(HERE, QUIET)}
 LIMITS = Limits(connect=5, probe=20, node=60)
 SHELLS = {"dash": ["dash"], "bash": ["bash"], "bash-posix": ["bash", "--posix"]}
 SHELLS |= {"busybox": ["busybox", "sh"]}
@@ -366,6 +372,46 @@ def test_a_disk_that_another_program_has_locked_is_left_alone(journal: Journal, 
     assert disk.read_bytes() == OLD
 
 
+@pytest.mark.usefixtures("shell")
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_disk_that_may_not_be_written_to_stops_no_other_where_all_are_to_go_on(
+    journal: Journal, disk: Path, tmp_path: Path, *, gone: bool
+) -> None:
+    other = tmp_path / "another disk"
+    other.write_bytes(OLD)
+    refused = overwrite(disk, lambda _: "it is another disk", around="f" * 64 if gone else "")
+    if gone:
+        disk.unlink()
+    steps: list[Act] = [refused, overwrite(other), sh("echo last")]
+    done = applied([action(step) for step in steps], journal, keep_going=True)["here"]
+    assert [each.rc for each in done.done] == [0, 0]
+    assert done.done[-1].out == b"last\n"
+    assert ("is gone" if gone else "it is another disk") in str(done.stopped)
+    assert gone or disk.read_bytes() == OLD
+    assert other.read_bytes() != OLD
+
+
+@pytest.mark.usefixtures("shell")
+def test_many_bytes_are_read_and_written_by_sectors(journal: Journal, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    old = os.urandom(3 << 20)
+    disk.write_bytes(old)
+    extents = (Extent(2 << 20, 1 << 19), Extent(510, 1 << 17), Extent(0, 7))
+    step = replace(overwrite(disk), extents=extents, data=bytes(sum(e.size for e in extents)))
+    assert applied([action(step)], journal)["here"].stopped is None
+    erased = bytearray(old)
+    for each in extents:
+        erased[each.offset : each.offset + each.size] = bytes(each.size)
+    assert disk.read_bytes() == bytes(erased)
+    [back] = reverse(read(journal.folder), IDLE).actions
+    [restore] = back.steps
+    assert isinstance(restore, Overwrite)
+    with closing(Journal.begun(tmp_path / "runs", "undo", [HERE], version="1")) as another:
+        done = applied([action(replace(restore, guard=Guard((), same)))], another)["here"]
+    assert done.stopped is None
+    assert disk.read_bytes() == old
+
+
 def test_what_was_saved_must_arrive_whole(
     journal: Journal, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -407,6 +453,24 @@ def test_runs_are_listed_newest_first(tmp_path: Path) -> None:
         journal.close()
         journal.folder.rename(tmp_path / name)
     assert [run[:8] for run in runs(tmp_path)] == ["20260102", "20260101"]
+
+
+def test_a_listing_says_what_each_run_did_and_whether_it_can_be_undone(tmp_path: Path) -> None:
+    undoable = Step(("true",), undo=Step(("true",)))
+    with closing(Journal.begun(tmp_path, "fix", [HERE], version="1")) as first:
+        applied([action(undoable, sh("true")), action(undoable)], first)
+    did = "3 steps on 1 node: a-check\n"
+    assert listing(tmp_path).split("  ")[2:] == ["fix", "can be undone", did]
+    record = read(first.folder)
+    for left in ("undone but for 1 step", "undone"):
+        [back, *_] = reverse(record, IDLE, undone(tmp_path, record.run)).actions
+        with closing(
+            Journal.begun(tmp_path, "undo", [HERE], version="1", undoes=record.run)
+        ) as run:
+            applied([back], run)
+        newest, *_, oldest = listing(tmp_path).splitlines()
+        assert f"undo of {record.run}  1 step on 1 node" in newest
+        assert f"fix  {left}  " in oldest
 
 
 @pytest.mark.parametrize("text", ["", "{}\n", "not JSON}\n", '{"event": "run", "schema": 2}\n'])
@@ -590,7 +654,7 @@ def test_what_a_step_left_out_is_told_though_it_succeeded(journal: Journal) -> N
     other = sh("echo 'gkprep: other' >&2; echo noise >&2")
     done = applied([action(told, other)], journal)["here"].done
     assert [each.rc for each in done] == [0, 0]
-    page = outcome(done, {}, journal.run, Style())
+    page = outcome(replace(broken(), done=done, run=journal.run), Style())
     assert "here  note: the package stays: nobody has it\n" in page
     assert page.count("note: ") == 1
 

@@ -93,7 +93,7 @@ def three(site: Site) -> Iterator[tuple[Sshd, ...]]:
         (("--only", "rpcbind-port", *MOUNT, "--skip", "rpcbind-port"), "mount-glusterfs"),
         (
             ("--skip", "node-count", "--skip", "rpcbind-port", "--skip", "device-clean"),
-            "device-idle device-usable firewall-ports kernel-modules mount-glusterfs",
+            "device-idle device-usable firewall-ports gluster-state kernel-modules mount-glusterfs",
         ),
     ],
 )

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+
+from preflight.journal import Journal
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ("check", "fix", "undo", "topology", "init", "list", "explain")
@@ -181,7 +183,7 @@ def test_closed_streams_change_no_verdict(gkprep: str, closed: str) -> None:
 
 def test_a_mistake_of_its_own_does_not_say_that_a_node_is_blocked() -> None:
     program = (
-        "import preflight.cli as cli\n"
+        "import preflight.cli.entry as cli\n"
         "def broken(**_): raise ZeroDivisionError('oops')\n"
         "cli.app = broken\ncli.main()\n"
     )
@@ -247,7 +249,7 @@ def test_ids_are_the_same_in_any_case(gkprep: str) -> None:
 
 def test_where_a_mistake_was_made_is_shown_to_those_who_ask() -> None:
     program = (
-        "import preflight.cli as cli\n"
+        "import preflight.cli.entry as cli\n"
         "def broken(**_): raise ValueError('one\\ntwo')\n"
         "cli.app = broken\ncli.main()\n"
     )
@@ -282,7 +284,7 @@ def test_a_name_stays_on_its_line(gkprep: str, tmp_path: Path) -> None:
 def test_an_account_without_a_home_is_told_to_name_one(gkprep: str, tmp_path: Path) -> None:
     """As in a container that runs under a number that passwd(5) does not have."""
     program = (
-        "import os, pwd, sys, preflight.cli as cli\n"
+        "import os, pwd, sys, preflight.cli.entry as cli\n"
         "def unknown(_): raise KeyError\n"
         "pwd.getpwuid = unknown\n"
         "os.environ.pop('HOME', None)\n"
@@ -314,3 +316,13 @@ def test_a_plan_is_shown_and_nothing_done_where_nobody_can_say_yes(
     wrong = shell(gkprep, "$g undo 20260101-000000-0000", **environment)
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "no run is called" in wrong.stderr
+
+
+def test_what_an_undo_has_done_is_done_again_by_a_fix(gkprep: str, tmp_path: Path) -> None:
+    folder = tmp_path / "gkprep/runs"
+    with closing(Journal.begun(folder, "undo", [], version="1", undoes="x")) as made:
+        run = made.run
+    done = shell(gkprep, f"$g undo {run} --yes", XDG_STATE_HOME=str(tmp_path))
+    assert done.returncode == 2
+    told = f"gkprep: {run} is an undo itself: gkprep fix does again what it has undone\n"
+    assert done.stderr == told

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -127,34 +125,3 @@ def test_a_passphrase_that_is_not_utf8(gkprep: str, site: Site, tmp_path: Path) 
     screen = at_a_terminal(argv, home, {"passphrase of .*/key": NOT_UTF8}).screen
     told = f"gkprep: the passphrase of {key.path} is not UTF-8: ssh-add {key.path}"
     assert screen.rstrip().endswith(told)
-
-
-ASK = (
-    "import sys, time; print('ready', flush=True); time.sleep(1); "
-    "from preflight.prompt import consent; "
-)
-
-
-@pytest.mark.parametrize(
-    ("typed", "given"), [("y", True), ("yes", True), ("n", False), ("", False), ("yess", False)]
-)
-def test_a_plan_is_shown_and_asked_about(site: Site, typed: str, given: bool) -> None:
-    program = f"{ASK}sys.exit(10 + consent('the plan\\n'))"
-    answers = {r"the plan\s+Apply this plan\? \[y/N\] $": typed}
-    seen = at_a_terminal([sys.executable, "-c", program], site.home(), answers, to_file=True)
-    assert seen.returncode == 10 + given
-
-
-def test_what_was_typed_before_the_question_is_no_answer(site: Site) -> None:
-    program = f"{ASK}sys.exit(10 + consent(''))"
-    answers = {"ready": "y", r"Apply this plan\? \[y/N\] $": "n"}
-    seen = at_a_terminal([sys.executable, "-c", program], site.home(), answers)
-    assert seen.returncode == 10
-
-
-def test_nobody_there_says_no() -> None:
-    program = f"{ASK}sys.exit(10 + consent(''))"
-    done = subprocess.run(
-        [sys.executable, "-c", program], input=b"y\n", capture_output=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (10, b"")

@@ -280,12 +280,15 @@ def test_a_later_report_with_more_keys_is_valid_too() -> None:
 def test_a_run_that_changes_nodes_keeps_the_contract() -> None:
     made = broken()
     step = Step(("true",), undo=Step(("false",)))
-    erase = Overwrite("/dev/sdb", (), (Extent(510, 2),), bytes(2), Guard((), lambda _: None))
+    guard = Guard((), lambda _: None)
+    erase = Overwrite("/dev/sdb", (), (Extent(510, 2),), bytes(2), guard, pin="abcdef012345")
     failed = next(finding for finding in made.findings if finding.status is Status.FAIL)
     actions = (Action(failed, Risk.SAFE, (step, erase)),)
     done = (Done("node-181", "x", step, 0), Done("node-181", "x", erase))
-    plan = Plan(actions, (Left(failed, "why not"),))
+    withheld = Action(replace(failed, token="abcdef012345"), Risk.DESTRUCTIVE, (erase,))
+    plan = Plan(actions, (Left(failed, "why not"),), (withheld,), ("fedcba543210",))
     changed = replace(made, command="fix", plan=plan, before=made.findings, done=done)
+    changed = replace(changed, run="20261125-193718-cd23", stopped={"node-181": "why"})
     report = json.loads(machine.render(changed))
     Draft202012Validator(CLOSED, format_checker=FormatChecker()).validate(report)
     assert [(each["argv"][0], each["rc"]) for each in report["actions"]] == [
@@ -298,7 +301,7 @@ def test_a_run_that_changes_nodes_keeps_the_contract() -> None:
 
 def test_every_key_is_always_there() -> None:
     objects = [SCHEMA, *SCHEMA["$defs"].values()]
-    changing = {"plan", "before"}
+    changing = {"plan", "before", "run", "stopped"}
     always = [[key for key in part["properties"] if key not in changing] for part in objects]
     assert [part["required"] for part in objects] == always
 

@@ -47,7 +47,8 @@ class Foreman:
 
     def _answer(self, word: str, rest: str, out: bytes, err: bytes) -> bytes:
         if word == "held":
-            return self._refuse(rest)
+            self.refusal, self.over = rest, True
+            return b""
         number, _, more = rest.partition(" ")
         if word == "ready":
             return self._begin(int(number), out, err)
@@ -58,7 +59,8 @@ class Foreman:
     def _begin(self, number: int, out: bytes, err: bytes) -> bytes:
         action, step = self.steps[number]
         if isinstance(step, Overwrite) and (drift := self._drift(step.guard, out, err)):
-            return self._refuse(f"{action.finding.subject}: {drift}; nothing was written to it")
+            why = f"{action.finding.subject}: {drift}; nothing was written to it"
+            return self._refuse(number, why)
         self.journal.begin(number, action, step)
         self.begun[number] = Done(self.node.name, action.finding.check, step)
         return _go(number)
@@ -79,10 +81,11 @@ class Foreman:
         except binascii.Error:
             data = b""
         if hashlib.sha256(data).hexdigest() != digest:
-            return self._refuse("what was to be saved did not arrive whole; nothing was written")
+            why = "what was to be saved did not arrive whole; nothing was written"
+            return self._refuse(number, why)
         _, step = self.steps[number]
         if isinstance(step, Overwrite) and (wrong := _not_as_left(step, data)):
-            return self._refuse(f"{step.path}: {wrong}; nothing was written to it")
+            return self._refuse(number, f"{step.path}: {wrong}; nothing was written to it")
         self.journal.save(self.node.name, number, data)
         return _go(number)
 
@@ -92,12 +95,17 @@ class Foreman:
             self.journal.end(number, self.begun[number])
         else:  # it came to nothing before the word was asked for
             self.refusal = self.refusal or _last(err, out)
-        self.over = (rc != 0 and not self.keep_going) or number == len(self.steps) - 1
+        self.over = self._ends(number) or (rc != 0 and not self.keep_going)
         return b""
 
-    def _refuse(self, why: str) -> bytes:
-        self.refusal, self.over = why, True
-        return b""
+    def _refuse(self, number: int, why: str) -> bytes:
+        """No word for this step; the others are none the worse for it where all are to be taken."""
+        self.refusal = self.refusal or why
+        self.over = self._ends(number) or not self.keep_going
+        return b"" if self.over else f"skip {number}\n".encode()
+
+    def _ends(self, number: int) -> bool:
+        return number == len(self.steps) - 1
 
     @property
     def done(self) -> tuple[Done, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import getpass
+import os
 import secrets
 import shlex
 import socket
@@ -30,6 +31,8 @@ MOST = 1 << 20
 SAVED = "/var/lib/gkprep"
 """Where a node keeps what was erased from its disks, a folder for each run."""
 
+SECTOR = 512
+
 # sysexits.h: EX_IOERR and EX_TEMPFAIL, for steps that did not come to their command.
 NOT_SAVED, DRIFTED = 74, 75
 
@@ -39,7 +42,8 @@ exec 8>>{LOCK}
 flock -n 8 || {{ mark "held another gkprep is at work here: $(cat {LOCK})"; exit; }}
 await() {{
   mark "$1"
-  IFS= read -r word && [ "$word" = "go $2" ] || exit
+  IFS= read -r word || exit
+  case $word in "go $2") ;; "skip $2") return 1 ;; *) exit ;; esac
 }}
 ended() {{
   mark "done $1 $2"
@@ -82,18 +86,25 @@ def script(
     lines.append(
         "(umask 077; mkdir -p $kept) || { mark 'held no folder for what is saved'; exit; }"
     )
+    lines.append("\n".join(f"step_{number}" for number in range(len(steps))))
+    lines.append("}")
     for number, step in enumerate(steps):
         if isinstance(step, Overwrite):
-            lines.append(_overwrite(number, step, marks, limits))
+            text = _overwrite(number, step, marks, limits)
         else:
-            lines.append(_command(number, step))
-    lines.append("}\nwork; exit\n")
+            text = _command(number, step)
+        lines.append(f"step_{number}() {{\n{text}\n}}")
+    lines.append("work; exit\n")
     return "\n".join(lines)
 
 
 def _who() -> str:
     """Who holds a node's lock: `root@controller since 2026-11-25 16:00:00`."""
-    return f"{getpass.getuser()}@{socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's uid may have no name
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
 
 
 def _command(number: int, step: Step) -> str:
@@ -109,7 +120,7 @@ def _command(number: int, step: Step) -> str:
     else:
         command = f"{command} </dev/null"
     return f"""\
-await "ready {number}" {number}
+await "ready {number}" {number} || return
 {command} >$kept/{number}.out 2>$kept/{number}.err
 status=$?
 head -c {MOST} $kept/{number}.out; head -c {MOST} $kept/{number}.err >&2
@@ -122,9 +133,10 @@ def _overwrite(number: int, step: Overwrite, marks: Marks, limits: Limits) -> st
     The lock is the one that udev and systemd know (BLOCK_DEVICE_LOCKING of systemd's documents).
     After it the path counts no more: a link may be turned, what is open stays what it is.
     """
-    stop = f"ended {number} {DRIFTED}"
+    stop = f"ended {number} {DRIFTED}; return"
     return f"""\
 disk={shlex.quote(step.path)}
+[ -r "$disk" ] || {{ echo "$disk is gone" >&2; {stop}; }}
 exec 9<"$disk"
 held=/proc/$$/fd/9
 flock -n 9 || {{ echo "another program has locked $disk" >&2; {stop}; }}
@@ -134,16 +146,16 @@ before=$(around)
 }}
 export GKPREP_SHELL=$$
 ({question(step.guard.probes, marks.guards, limits)}) 8>&- 9<&-
-await "ready {number}" {number}
+await "ready {number}" {number} || return
 [ "$disk" -ef $held ] || {{ echo "$disk is another disk by now" >&2; {stop}; }}
 saved() {{
 {_read(step.extents)}
 }}
 sum=$(saved | sha256sum)
 (umask 077; saved >$kept/{number} && sync)
-[ "$(sha256sum <$kept/{number})" = "$sum" ] || ended {number} {NOT_SAVED}
+[ "$(sha256sum <$kept/{number})" = "$sum" ] || {{ ended {number} {NOT_SAVED}; return; }}
 saved | base64
-await "saved {number} ${{sum%% *}}" {number}
+await "saved {number} ${{sum%% *}}" {number} || return
 [ "$(around)" = "$before" ] && [ "$(saved | sha256sum)" = "$sum" ] || {{
   echo "$disk has changed" >&2; {stop}
 }}
@@ -151,26 +163,39 @@ await "saved {number} ${{sum%% *}}" {number}
 {_write(step)}
 status=$?
 around
+blockdev --rereadpt $held 2>/dev/null
 exec 9<&-
-if command -v udevadm; then
+if command -v udevadm >/dev/null; then
   udevadm trigger --action=change --name-match="$disk"; udevadm settle
 fi </dev/null >&2
 ended {number} $status"""
 
 
-# Byte by byte: extents are a few bytes each, and begin anywhere.
+# Most extents are a few bytes, and begin anywhere; dd reads a number of bytes at one of bytes, and
+# takes a while for many: those that lie in sectors are read by sectors.
 
 
 def _read(extents: Sequence[Extent]) -> str:
     return " &&\n".join(
-        f"dd if=$held bs=1 skip={each.offset} count={each.size} 2>/dev/null" for each in extents
+        f"dd if=$held {_place('skip', each)} count={each.size // _unit(each)} 2>/dev/null"
+        for each in extents
     )
 
 
 def _write(step: Overwrite) -> str:
     commands = []
     for extent, part in zip(step.extents, step.parts(step.data), strict=True):
-        fed = base64.b64encode(part).decode()
-        place = f"of=$held bs=1 seek={extent.offset} conv=notrunc,fsync"
-        commands.append(f"echo {fed} | base64 -d | dd {place} 2>/dev/null")
+        fed = f"echo {base64.b64encode(part).decode()} | base64 -d"
+        source = fed if any(part) else f"head -c {extent.size} /dev/zero"
+        place = f"of=$held {_place('seek', extent)} conv=notrunc,fsync"
+        commands.append(f"{source} | dd {place} 2>/dev/null")
     return " &&\n".join(commands)
+
+
+def _place(word: str, extent: Extent) -> str:
+    unit = _unit(extent)
+    return f"bs={unit} {word}={extent.offset // unit}"
+
+
+def _unit(extent: Extent) -> int:
+    return SECTOR if extent.offset % SECTOR == extent.size % SECTOR == 0 else 1

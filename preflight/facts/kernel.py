@@ -75,3 +75,6 @@ for folder in /etc /run /usr/local/lib /usr/lib /lib; do
 done""",
     parse_persisted,
 )
+
+# Another one after each boot (random(4)).
+boot = Probe("kernel.boot", "cat /proc/sys/kernel/random/boot_id", str.strip)

@@ -139,3 +139,10 @@ while [ -n "$todo" ]; do
   }}')
 done"""
     return Probe(f"services.pulled({listed})", command, parse_pulled)
+
+
+# `starting` until all that starts at boot has; any exit status but 0 where it is not `running`
+# (systemctl(1), is-system-running).
+system = Probe(
+    "services.system", "systemctl is-system-running", str.strip, rcs=frozenset({0, 1, 3, 4})
+)

@@ -20,12 +20,14 @@ class Use:
     """One thing that uses a disk.
 
     `saw` is what is seen of it, `says` what heketi's pvcreate or vgcreate answers because of it
-    (empty where they take the disk all the same), `cure` the command that ends it.
+    (empty where they take the disk all the same), `cure` the command that ends it. `group` is the
+    volume group that it consists of.
     """
 
     saw: str
     says: str
     cure: str
+    group: str = ""
 
 
 def uses(facts: Facts, path: str, layers: Sequence[Block]) -> Iterator[Use]:
@@ -126,7 +128,7 @@ def _group(group: str, above: Sequence[Block], says: str) -> Use:
     saw = f"volume group {group} is active: {count}"
     if heketi.group_of(volumes[0]):
         saw += ", but no brick is mounted"
-    return Use(saw, says, f"vgchange --activate n {group}")
+    return Use(saw, says, f"vgchange --activate n {group}", group)
 
 
 def _layer(path: str, disk: Block, layer: Block, says: str) -> Use:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -51,7 +50,9 @@ class Journal:
         undoes: str | None = None,
     ) -> Journal:
         """Begin a run of `command` on `nodes` below `folder`; `undoes` is the run it takes back."""
-        name = f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        now = datetime.now(timezone.utc)
+        # Names sort as the runs came; the last four digits are multiples of 16 microseconds.
+        name = f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 16:04x}"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (folder / name).mkdir(mode=0o700)
@@ -95,6 +96,10 @@ class Journal:
     def stopped(self, node: str, why: str) -> None:
         """Put on record that a node takes no further step."""
         self._write("stopped", node=node, why=why)
+
+    def restarts(self, node: str) -> None:
+        """Put on record that a node is now told to restart."""
+        self._write("restart", node=node)
 
     def close(self) -> None:
         """Put on record that nothing more comes."""

@@ -37,7 +37,8 @@ def step_plain(step: Act | None) -> dict[str, object] | None:
             "disk": step.path,
             "identity": dict(step.identity),
             "extents": [[each.offset, each.size] for each in step.extents],
-            "data": base64.b64encode(step.data).decode(),
+            # Zeros, which erase, are as many as the extents say.
+            "data": base64.b64encode(step.data).decode() if any(step.data) else None,
         }
     return {
         "argv": list(step.argv),
@@ -52,7 +53,7 @@ def act_of(plain: Mapping[str, Any]) -> Act:
     """The step again, with a guard that lets nobody through: for undo, not for doing it again."""
     if "disk" in plain:
         extents = tuple(Extent(*each) for each in plain["extents"])
-        data = base64.b64decode(plain["data"])
+        data = base64.b64decode(plain["data"] or "") or bytes(sum(each.size for each in extents))
         return Overwrite(
             plain["disk"], tuple(plain["identity"].items()), extents, data, NOTHING_READ
         )

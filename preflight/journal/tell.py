@@ -20,13 +20,15 @@ from preflight.model import Done, Node
 class Taken:
     """One step that a node was told to take; `done.rc` is None where no end is on record.
 
-    `saved` is what was on the disk before an Overwrite, None where it is not to be had. `undoes` is
-    the number of the step that this one takes back.
+    `kept` is whether what an Overwrite was to change was saved, without which it is not told to
+    write; `saved` is that, None where it is not to be had any more. `undoes` is the number of the
+    step that this one takes back.
     """
 
     number: int
     subject: str
     done: Done
+    kept: bool = False
     saved: bytes | None = None
     undoes: int | None = None
 
@@ -47,6 +49,12 @@ class Record:
     undoes: str | None
     taken: tuple[Taken, ...]
     over: bool
+
+    def on(self, nodes: tuple[Node, ...]) -> Record:
+        """What the run did on those nodes."""
+        names = {node.name for node in nodes}
+        taken = tuple(each for each in self.taken if each.done.node in names)
+        return replace(self, nodes=nodes, taken=taken)
 
 
 def read(folder: Path) -> Record:
@@ -108,7 +116,9 @@ def _taken(events: Iterable[Mapping[str, Any]], folder: Path) -> tuple[Taken, ..
             found[event["node"], event["number"]] = taken
         elif event["event"] == "saved":
             begun = found[event["node"], event["number"]]
-            found[event["node"], event["number"]] = replace(begun, saved=_saved(folder, event))
+            found[event["node"], event["number"]] = replace(
+                begun, kept=True, saved=_saved(folder, event)
+            )
         elif event["event"] == "end":
             begun = found[event["node"], event["number"]]
             out, err = raw(event["out"]), raw(event["err"])

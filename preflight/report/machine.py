@@ -29,6 +29,10 @@ def render(run: Run) -> str:
     if run.plan is not None:
         report["plan"] = _plan(run.plan)
         report["before"] = [_finding(run, finding) for finding in run.before]
+        report["run"] = run.run
+        report["stopped"] = [
+            {"node": decodable(node), "why": decodable(why)} for node, why in run.stopped.items()
+        ]
     return dumps(report)
 
 
@@ -50,11 +54,21 @@ def _undo(step: Act) -> list[str] | None:
 
 def _plan(plan: Plan) -> dict[str, object]:
     return {
-        "actions": [
-            {**_about(action.finding), "risk": action.risk.value, "steps": _steps(action)}
-            for action in plan.actions
-        ],
+        "actions": [planned(action) for action in plan.actions],
+        "withheld": [planned(action) for action in plan.withheld],
         "left": [{**_about(left.finding), "why": decodable(left.why)} for left in plan.left],
+        "spent": [decodable(token) for token in plan.spent],
+    }
+
+
+def planned(action: Action) -> dict[str, object]:
+    """One action of a plan, with all that tells it from another: two that differ are not equal."""
+    token = action.finding.token
+    return {
+        **_about(action.finding),
+        "token": None if token is None else decodable(token),
+        "risk": action.risk.value,
+        "steps": [_step(step) for step in action.steps],
     }
 
 
@@ -66,14 +80,16 @@ def _about(finding: Finding) -> dict[str, object]:
     }
 
 
-def _steps(action: Action) -> list[dict[str, object]]:
-    return [
-        {
-            "argv": [decodable(word) for word in step.argv],
-            "undo": _undo(step),
-        }
-        for step in action.steps
-    ]
+def _step(step: Act) -> dict[str, object]:
+    fed = b"" if isinstance(step, Overwrite) else step.stdin
+    pin = step.pin if isinstance(step, Overwrite) else ""
+    return {
+        "argv": [decodable(word) for word in step.argv],
+        "stdin": decodable(fed.decode("utf-8", "surrogateescape")) if fed else None,
+        "shown": decodable(step.shown),
+        "pin": pin or None,
+        "undo": _undo(step),
+    }
 
 
 def dumps(value: Mapping[str, object]) -> str:

@@ -6,15 +6,17 @@ What many nodes are to do is said once, as in the report of a check.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from preflight import journal
+from preflight import journal, undo
 from preflight.errors import UsageError
 from preflight.model import Act, Action, Done, Left, Overwrite, Plan
+from preflight.report import beside
 from preflight.report.layout import Page, Span
 from preflight.report.names import where
 from preflight.report.printable import bounded, visible
+from preflight.report.run import Run
 from preflight.report.style import Style
 
 MOST = 1000  # characters of a command or a reason
@@ -26,22 +28,34 @@ INDENT, DEEPER = Span("    "), Span("        ")
 Steps = tuple[tuple[str, str, str, tuple[Act, ...]], ...]
 
 
-def render(plan: Plan, nodes: int, style: Style) -> str:
+def render(plan: Plan, nodes: int, style: Style, *, reboot: bool = False) -> str:
     """The plan on a page; `nodes` is how many the run is about."""
     page = Page(style)
     for names, actions in _alike(plan.actions):
         page.gap()
         page.wrapped(Span("plan for "), body=_where(page, names, nodes))
         for action in actions:
-            _action(page, action)
+            _head(page, action)
+            _steps(page, action)
     for names, left in _left(plan.left):
         page.gap()
         subject = " ".join(filter(None, (left.finding.check, left.finding.subject)))
         page.wrapped(Span("left to you on "), body=_where(page, names, nodes))
         what = Span(f"{_shown(page, subject)}: ")
         page.wrapped(INDENT, what, body=Span(_shown(page, left.why)))
-    if not (plan.actions or plan.left):
+    for action in plan.withheld:
+        page.gap()
+        _withheld(page, action)
+    if plan.spent:
+        page.gap()
+        named = Span(_shown(page, " ".join(plan.spent)))
+        page.wrapped(Span("names nothing that was found now, and is not used: "), body=named)
+    if not (plan.actions or plan.left or plan.withheld):
         page.line(Span("nothing is to be done", "strong"))
+    if reboot:
+        page.gap()
+        page.line(Span("then each node is restarted, one at a time", "strong"))
+    page.gap()
     return page.text()
 
 
@@ -57,11 +71,11 @@ def undone(step: Act) -> str:
     return command(step.undo) if step.undo else ""
 
 
-def outcome(done: Sequence[Done], stopped: Mapping[str, str], run: str, style: Style) -> str:
-    """How it went: what failed or was not done, and how all of it is taken back."""
-    page = Page(style)
-    page.gap()
-    for node, why in stopped.items():
+def outcome(run: Run, style: Style) -> str:
+    """How the run went: before and now, what was not done, and how all of it is taken back."""
+    page, done = Page(style), run.done
+    beside.write(page, run)
+    for node, why in run.stopped.items():
         page.wrapped(
             Span(f"{_shown(page, node)}  ", "strong"),
             Span("stopped: ", "fail"),
@@ -77,13 +91,14 @@ def outcome(done: Sequence[Done], stopped: Mapping[str, str], run: str, style: S
             body=Span(_shown(page, note)),
         )
     good = sum(each.rc == 0 for each in done)
-    page.line(
-        Span(f"{good} steps taken    "),
-        Span("undo: ", "label"),
-        Span(f"gkprep undo {run}", "command"),
-    )
+    taken = Span(f"{count(good, 'step')} taken    ")
+    if run.command == "undo":
+        page.line(taken)
+    else:
+        back = Span(f"gkprep undo {run.run}", "command")
+        page.line(taken, Span("undo: ", "label"), back)
     page.gap()
-    return page.text() + "\n"
+    return page.text()
 
 
 def _notes(done: Iterable[Done]) -> Iterator[tuple[str, str]]:
@@ -95,7 +110,7 @@ def _notes(done: Iterable[Done]) -> Iterator[tuple[str, str]]:
 
 
 def listing(folder: Path) -> str:
-    """A line for each run below `folder`: when, what, on how many nodes, and whether it ended."""
+    """A line for each run below `folder`: when, what, where, and whether it can be undone."""
     lines = [_listed(folder, run) for run in journal.runs(folder)]
     return "".join(f"{line}\n" for line in lines or ["no run has changed anything yet"])
 
@@ -105,21 +120,58 @@ def _listed(folder: Path, run: str) -> str:
         record = journal.read(folder / run)
     except UsageError as exc:
         return f"{run}  {visible(str(exc))}"
-    of = f" of {record.undoes}" if record.undoes else ""
-    count = f"{len(record.taken)} steps on {len(record.nodes)} nodes"
-    end = "" if record.over else "  (did not come to its end)"
-    return f"{run}  {record.started:%Y-%m-%d %H:%M:%S}  {record.command}{of}  {count}{end}"
+    checks = " ".join(dict.fromkeys(taken.done.check for taken in record.taken))
+    nodes = {taken.done.node for taken in record.taken}
+    did = f"{count(len(record.taken), 'step')} on {count(len(nodes), 'node')}: {visible(checks)}"
+    what = (
+        f"undo of {record.undoes}"
+        if record.undoes
+        else f"{record.command}  {_open(folder, record)}"
+    )
+    broken = "" if record.over else "  (did not come to its end)"
+    return (
+        f"{run}  {record.started:%Y-%m-%d %H:%M:%S}  {what}  {did if checks else 'no step'}{broken}"
+    )
 
 
-def _action(page: Page, action: Action) -> None:
+def _open(folder: Path, record: journal.Record) -> str:
+    """Whether there is anything of the run to undo; the nodes may refuse it all the same."""
+    already = journal.undone(folder, record.run)
+    left = undo.remaining(record, already)
+    if already:
+        return f"undone but for {count(left, 'step')}" if left else "undone"
+    return "can be undone" if left else "nothing to undo"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _head(page: Page, action: Action) -> None:
     subject = " ".join(filter(None, (action.finding.check, action.finding.subject)))
     page.line(
         INDENT, Span(_shown(page, subject), "strong"), Span(f"  ({action.risk.value})", "label")
     )
+
+
+def _steps(page: Page, action: Action) -> None:
     for step in action.steps:
         page.line(DEEPER, Span(_shown(page, command(step)), "command"))
         if undo := undone(step):
             page.line(DEEPER, Span("undo: ", "label"), Span(_shown(page, undo)))
+
+
+def _withheld(page: Page, action: Action) -> None:
+    """What only waits for a consent: what was seen, what would be done, and the token for it."""
+    finding = action.finding
+    page.wrapped(
+        Span("needs your consent on "), body=Span(_shown(page, finding.node or ""), "strong")
+    )
+    _head(page, action)
+    page.wrapped(DEEPER, Span("saw: ", "label"), body=Span(_shown(page, finding.saw)))
+    _steps(page, action)
+    page.line(DEEPER, Span("consent: ", "label"), Span(f"--wipe {finding.token}", "command"))
 
 
 def _alike(actions: Iterable[Action]) -> list[tuple[tuple[str | None, ...], list[Action]]]:

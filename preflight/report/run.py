@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -25,7 +25,8 @@ class Run:
     run by name, in inventory order; `findings` are in the order of judging; `fixes` are the
     installed ones, by the id of the check they put right. `strict`: WARN counts as FAIL, and
     `verdict` was reached so. A run that changes nodes has a `plan`, `before` (what was found first)
-    and `done`, the steps that were taken.
+    and `done`, the steps that were taken; `run` is what `gkprep undo` calls it, None where nothing
+    was begun, and `stopped` why nodes did not do all, by name.
     """
 
     command: str
@@ -40,20 +41,34 @@ class Run:
     plan: Plan | None = None
     before: tuple[Finding, ...] = ()
     done: tuple[Done, ...] = ()
+    run: str | None = None
+    stopped: Mapping[str, str] = field(default_factory=dict)
 
     def risk(self, finding: Finding) -> Risk | None:
-        """What putting `finding` right with `gkprep fix` may cost; None where it would not."""
+        """What putting `finding` right with `gkprep fix` may cost; None where it would not.
+
+        Where it has a token, `fix` would only with that.
+        """
         return self._risks.get(finding)
 
     def fixable(self, check: str) -> bool:
         """Whether `gkprep fix` would put anything right that `check` has found."""
         return any(self.risk(finding) for finding in self.findings if finding.check == check)
 
+    def withheld(self, check: str) -> bool:
+        """Whether `gkprep fix` would want a token for all that it would put right of `check`."""
+        fixable = [f for f in self.findings if f.check == check and self.risk(f)]
+        return all(finding.token for finding in fixable)
+
     @cached_property
     def _risks(self) -> Mapping[Finding, Risk]:
         """Planned once for the whole run; what was found `before` is in the run's own plan."""
         plans = (plan(self.findings, self.facts, self.fixes), self.plan or Plan())
-        return {action.finding: action.risk for each in plans for action in each.actions}
+        return {
+            action.finding: action.risk
+            for each in plans
+            for action in (*each.actions, *each.withheld)
+        }
 
 
 def exit_code(verdict: Verdict) -> int:

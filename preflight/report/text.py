@@ -215,7 +215,8 @@ class _Report:
     def way_out(self, check: str) -> None:
         """The two commands that go on from here, on one line where there is room."""
         why = (Span("why: ", "label"), Span(f"gkprep explain {check}", "command"))
-        fix = (Span("fix: ", "label"), Span(f"gkprep fix --only {check}", "command"))
+        consent = " --wipe TOKEN" if self.run.withheld(check) else ""
+        fix = (Span("fix: ", "label"), Span(f"gkprep fix --only {check}{consent}", "command"))
         if not self.run.fixable(check):
             self.page.line(INDENT, *why)
         elif self.page.fits(INDENT, *fix, GAP, GAP, *why):

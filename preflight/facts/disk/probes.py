@@ -28,6 +28,9 @@ _AMBIVALENT = 8  # blkid(8)
 # Where partitions begin that fdisk made, today and before 2010: a lost table's filesystems.
 FIRST_PARTITIONS = (63 * 512, 2048 * 512)
 
+# LUKS2's second header, by the size of the first (LUKS2 On-Disk Format Specification, 2.1).
+LUKS_COPIES = tuple(16384 << power for power in range(9))
+
 _ZEROS = hashlib.sha256(bytes(HEAD + TAIL - 2 * EDGE)).hexdigest()
 
 
@@ -37,7 +40,9 @@ class Content:
 
     `size` is in bytes, `digest` a SHA-256 over the first 4 MiB and the last 1 MiB. `blank` is
     whether those are all zero, `leftover` whether they are not even outside whole partition
-    tables. `inner` is what begins where a first partition would.
+    tables. `inner` is what begins where a partition does that the kernel knows, or where a first
+    one would; `asked` are all those places. `luks_copies` are the offsets of further headers, which
+    libblkid looks at when the first one is gone.
     """
 
     size: int
@@ -50,6 +55,8 @@ class Content:
     young: tuple[Signature, ...] = ()
     ext_backup: Signature | None = None
     inner: tuple[Signature, ...] = ()
+    asked: tuple[int, ...] = ()
+    luks_copies: tuple[int, ...] = ()
 
 
 def parse_signatures(text: str) -> tuple[Signature, ...]:
@@ -133,14 +140,14 @@ class _Reader:
 
 
 def parse_content(text: str) -> Content:
-    """Sections in a fixed order: size, rest, first, last, ext, inner..., area..., end."""
+    """Sections in a fixed order: size, rest, first, last, ext, inner..., luks..., area..., end."""
     reader = _Reader(text)
     size = int(reader.expect("size")[0])
     (rest,) = reader.expect("rest")
     first = Window(0, reader.dump(EDGE))
     last = Window(size - EDGE, reader.dump(EDGE))
     backups = _backups(reader, size)
-    inner, areas = _tail(reader)
+    inner, asked, copies, areas = _tail(reader)
     mbr, gpts = read_mbr(first), read_gpts(first, last, size)
     edges = _blanked((first, last), occupied(mbr, gpts, size))
     return Content(
@@ -154,6 +161,8 @@ def parse_content(text: str) -> Content:
         young=tuple(read_young(first)),
         ext_backup=read_ext_backup(first, backups),
         inner=tuple(inner),
+        asked=tuple(asked),
+        luks_copies=tuple(copies),
     )
 
 
@@ -163,18 +172,23 @@ def _backups(reader: _Reader, size: int) -> dict[int, bytes]:
     return {log: data[EXT_SIZE * at :][:EXT_SIZE] for at, log in enumerate(there)}
 
 
-def _tail(reader: _Reader) -> tuple[list[Signature], dict[int, Area]]:
+def _tail(reader: _Reader) -> tuple[list[Signature], list[int], list[int], dict[int, Area]]:
     """The sections that are there only sometimes, up to `end`."""
     inner: list[Signature] = []
+    asked: list[int] = []
+    copies: list[int] = []
     areas: dict[int, Area] = {}
     while (words := reader.line().split(" ")) != ["end"]:
         if words[0] == "inner":
-            inner.extend(_inner(reader, int(words[1]), int(words[2])))
+            asked.append(int(words[1]))
+            inner.extend(_inner(reader, asked[-1], int(words[2])))
+        elif words[0] == "luks":
+            copies.append(int(words[1]))
         elif words[0] == "area":
             areas[int(words[1])] = Area(reader.dump(SECTOR), reader.raw(int(words[2])))
         else:
             raise Unknown(f"what is {words[0]!r}?")
-    return inner, areas
+    return inner, asked, copies, areas
 
 
 def _inner(reader: _Reader, offset: int, status: int) -> Iterator[Signature]:
@@ -209,7 +223,7 @@ def _blanked(windows: Iterable[Window], ranges: Iterable[tuple[int, int]]) -> It
 # round trip. od reads numbers as the machine has them: little-endian, as on the disk, wherever
 # Gluster's images run (N38); elsewhere the offsets are nonsense, and the fact is unknown.
 _CONTENT = f"""\
-{needs("od", "dd", "sha256sum", "blkid")}\
+{needs("od", "dd", "sha256sum", "blkid", "stat")}\
 exec 3>&1
 bytes() {{
   block=512
@@ -252,11 +266,31 @@ bytes $((size - {EDGE})) {EDGE} | od -A d -t x1
 for at in {" ".join(str(offset) for offset in EXT_BACKUPS.values())}; do
   [ $((at + {EXT_SIZE})) -gt "$size" ] || bytes $at {EXT_SIZE}
 done | od -A d -t x1
-[ "$rest" = {_ZEROS} ] || for at in {" ".join(map(str, FIRST_PARTITIONS))}; do
-  found=$(blkid -p -O $at -o udev "$disk" 2>/dev/null)
-  printf 'inner %s %s\n%s\n' $at $? "$found"
+seen=' '
+inner() {{
+  case $seen in *" $1 "*) return ;; esac
+  seen="$seen$1 "
+  found=$(blkid -p -O "$@" -o udev "$disk" 2>/dev/null)
+  printf 'inner %s %s\n%s\n' "$1" $? "$found"
   [ -z "$found" ] || echo
-done
+  case $found in *ID_FS_TYPE=crypto_LUKS*) copies "$1" ;; esac
+}}
+copies() {{
+  for at in {" ".join(map(str, LUKS_COPIES))}; do
+    at=$(($1 + at))
+    [ $((at + {SECTOR})) -le "$size" ] || continue
+    magic=$(bytes $at {SECTOR} | od -A n -t x1 -N 6)
+    case $magic in " 53 4b 55 4c ba be"*) echo "luks $at" ;; esac
+  done
+}}
+number=$(stat -L -c '0x%t 0x%T' "$disk") || exit
+for part in "/sys/dev/block/$((${{number% *}})):$((${{number#* }}))"/*/partition; do
+  {{ read -r start <"${{part%/*}}/start" && read -r sectors <"${{part%/*}}/size"; }} 2>/dev/null &&
+    [ "$start" != 0 ] && [ "$sectors" -gt 2 ] &&
+    inner $((start * {SECTOR})) -S $((sectors * {SECTOR}))
+done  # not: the disk as a whole, in a hybrid image's table; the stub of an extended partition
+[ "$rest" = {_ZEROS} ] || for at in {" ".join(map(str, FIRST_PARTITIONS))}; do inner $at; done
+case "$first" in "0000000 4c 55 4b 53 ba be 00 02 "*) copies 0 ;; esac
 for at in 0000000 0000512 0001024 0001536; do
   case "
 $first" in *"

@@ -33,12 +33,16 @@ def remains(signatures: Sequence[Signature], content: Content) -> Remains:
 
     Raises Unknown where wipefs sees a physical volume of which no label could be read.
     """
+    if any(each.type == LVM for each in content.inner):
+        return Remains.FOREIGN  # heketi takes disks, not partitions
     volume = content.volume
     if volume is None and any(signature.type == LVM for signature in signatures):
         raise Unknown(f"wipefs shows {LVM}, but there is no such label in the first 2 KiB")
-    if volume and (volume.group or volume.problem):
-        return Remains.LEFTOVER if volume.group and volume.group.heketi else Remains.FOREIGN
+    if volume and (volume.problem or (volume.group and not volume.group.heketi)):
+        return Remains.FOREIGN
     visible = [*tables(signatures, content), *marks(signatures, content)]
+    if volume and volume.group:
+        return Remains.DATA if visible or any(hidden(content)) else Remains.LEFTOVER
     if volume:
         return Remains.DATA if visible else Remains.ORPHAN
     if not visible:
@@ -77,13 +81,14 @@ def describe(signatures: Sequence[Signature], content: Content) -> str:
 def _volume(signatures: Sequence[Signature], content: Content) -> str:
     assert content.volume  # noqa: S101 - tells mypy what the caller has asked
     group, problem = content.volume.group, content.volume.problem
+    told = "LVM physical volume without a volume group"
     if group:
         bricks = f" with {_bricks(group)}" if group.heketi else ""
-        return f"LVM physical volume of volume group {group.name}{bricks}"
-    if problem:
-        return f"LVM physical volume of an unknown group: {problem}"
-    beside = [*tables(signatures, content), *marks(signatures, content)]
-    return " and ".join(["LVM physical volume without a volume group", *beside])
+        told = f"LVM physical volume of volume group {group.name}{bricks}"
+    elif problem:
+        told = f"LVM physical volume of an unknown group: {problem}"
+    beside = [*tables(signatures, content), *marks(signatures, content), *hidden(content)]
+    return " and ".join([told, *beside])
 
 
 def _bricks(group: VolumeGroup) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from preflight.facts.block import Block
@@ -34,13 +34,21 @@ def token(node: str, disk: Block, signatures: Sequence[Signature], content: Cont
     """
     if not identity(disk):
         return None
-    told = {
-        "node": node,
-        "disk": identity(disk),
-        "size": disk.size,
-        "signatures": [asdict(signature) for signature in signatures],
-        "content": asdict(content),
-    }
+    # Where the kernel knows partitions is no content.
+    seen = {key: value for key, value in asdict(content).items() if key != "asked"}
+    return named(
+        {
+            "node": node,
+            "disk": identity(disk),
+            "size": disk.size,
+            "signatures": [asdict(signature) for signature in signatures],
+            "content": seen,
+        }
+    )
+
+
+def named(told: Mapping[str, object]) -> str:
+    """The token of all that is `told`, whatever can be written as JSON."""
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(text.encode("ascii")).hexdigest()
     return LETTERS[int(digest[0], 16) % len(LETTERS)] + digest[1:DIGITS]
