@@ -74,7 +74,11 @@ def at_a_terminal(  # noqa: PLR0913 - what may differ between two runs
                 break
             for question in [asked for asked in waiting if re.search(asked, screen)]:
                 answer = waiting.pop(question)
-                typed = answer if isinstance(answer, str) else answer()
+                try:
+                    typed = answer if isinstance(answer, str) else answer()
+                except BaseException:
+                    process.kill()  # it would wait for its answer for ever
+                    raise
                 os.write(ours, os.fsencode(f"{typed}\n"))
         else:
             process.kill()

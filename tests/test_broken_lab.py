@@ -24,7 +24,7 @@ from tests.lab import Lab, Machine
 pytestmark = pytest.mark.lab
 
 NODES = ("node1", "node2", "node3")
-RIGHT_FROM_THE_START = {"device-usable", "device-idle"}
+RIGHT_FROM_THE_START = {"device-usable", "device-idle", "gluster-state"}
 OF_THE_FLEET = {"node-count"}
 COMPARED = ("check", "node", "subject", "status", "saw", "want", "token")
 

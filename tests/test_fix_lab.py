@@ -1,6 +1,7 @@
 """`gkprep fix` on three real machines: broken, mended, mended again, and undone.
 
-One story, told in order: each test goes on from where the one before it stopped.
+Each machine is broken by another of every check's states (`scenarios/<check>/mended.py`). One
+story, told in order: each test goes on from where the one before it stopped.
 """
 
 from __future__ import annotations
@@ -9,30 +10,33 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
-from tests.lab import Lab
+from preflight import registry
+from tests.lab import Lab, Machine
+from tests.scenarios import Mended, mended
 from tests.test_scenarios import PVCREATE
 
 pytestmark = pytest.mark.lab
 
 Json = dict[str, Any]
-MENDED = {
-    "device-clean",
-    "firewall-ports",
-    "kernel-modules",
-    "mount-glusterfs",
-    "rpcbind-port",
-}
+STATES = mended()
+BY_TOKEN = {"gluster-state"}
+"""Fixed with a token only: tests/test_gluster_lab.py."""
+
 # What is on the disk where tables and superblocks are, and the files that a fix writes.
 STATE = """
 { head -c 4M /dev/sda; tail -c 1M /dev/sda; } | sha256sum
 cat /etc/modules-load.d/*.conf
-firewall-cmd --zone=internal --list-ports; firewall-cmd --permanent --zone=internal --list-ports
+for zone in internal work; do
+  firewall-cmd --zone=$zone --list-ports; firewall-cmd --permanent --zone=$zone --list-ports
+done
 systemctl is-enabled rpcbind.socket rpcbind.service; systemctl is-active rpcbind.socket
-dpkg-query -W | sha256sum"""
+cat /var/lib/glusterd/kept /var/log/glusterfs/kept
+dpkg-query -W -f '${db:Status-Abbrev} ${binary:Package} ${Version}\\n' | grep '^.i' | sha256sum"""
 
 
 @dataclass
@@ -56,9 +60,21 @@ class Story:
             return list(asked)
 
 
+def broken(number: int) -> dict[str, Mended]:
+    """By check, how the machine of that number is broken."""
+    return {check: states[number % len(states)] for check, states in STATES.items()}
+
+
+def break_it(number: int, machine: Machine) -> None:
+    commands = "\n".join(state.broken for state in broken(number).values())
+    machine.run(f"set -e\n{commands}\nudevadm settle", timeout=120)
+
+
 @pytest.fixture(scope="module")
 def story(lab: Lab, gkprep: str) -> Story:
     lab.reset()
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(break_it, range(len(lab.machines)), lab.machines.values()))
     return Story(lab, gkprep)
 
 
@@ -66,21 +82,46 @@ def failing(report: Json, key: str = "findings") -> set[str]:
     return {finding["check"] for finding in report[key] if finding["status"] == "fail"}
 
 
+def told(report: Json) -> list[tuple[str, ...]]:
+    """All that was found, but for process ids."""
+    return [
+        (f["check"], str(f["node"]), f["subject"], f["status"], re.sub(r"pid \d+", "", f["saw"]))
+        for f in report["findings"]
+        if f["node"]
+    ]
+
+
+def test_every_fix_has_a_state_that_it_ends() -> None:
+    assert {*STATES} == {*registry.fixes()} - BY_TOKEN
+
+
 def test_without_consent_nothing_is_changed(story: Story) -> None:
     before = story.states()
     code, report = story.run("fix")
     assert (code, report["verdict"], report["actions"]) == (1, "blocked", [])
-    assert {action["check"] for action in report["plan"]["actions"]} == MENDED
-    assert report["plan"]["left"] == []
+    assert report["plan"]["left"] == report["plan"]["withheld"] == []
     assert story.states() == before
-    story.seen["broken"] = {"states": before, "findings": report["findings"]}
+    story.seen["broken"] = {"states": before, "report": report}
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_each_machine_is_broken_as_it_was_meant_to_be(story: Story, number: int) -> None:
+    report, node = story.seen["broken"]["report"], [*story.lab.machines][number]
+    for check, state in broken(number).items():
+        saw = {
+            f["saw"]
+            for f in report["findings"]
+            if (f["check"], f["node"], f["status"]) == (check, node, "fail")
+        }
+        assert any(fnmatchcase(each, state.saw) for each in saw), (check, saw)
+        assert check in {a["check"] for a in report["plan"]["actions"] if a["node"] == node}
 
 
 def test_one_command_makes_three_broken_machines_ready(story: Story) -> None:
-    for machine in story.lab.machines.values():
+    for machine in [*story.lab.machines.values()][::2]:
         assert machine.run(PVCREATE, check=False).returncode != 0
     code, report = story.run("fix", "--yes")
-    assert failing(report, "before") == MENDED
+    assert failing(report, "before") == {*STATES}
     assert (code, report["verdict"], failing(report)) == (0, "ready", set())
     assert {action["rc"] for action in report["actions"]} == {0}
     for machine in story.lab.machines.values():
@@ -89,15 +130,16 @@ def test_one_command_makes_three_broken_machines_ready(story: Story) -> None:
 
 def test_to_fix_again_plans_nothing(story: Story) -> None:
     code, report = story.run("fix", "--yes")
-    assert (code, report["plan"], report["actions"]) == (0, {"actions": [], "left": []}, [])
+    nothing: Json = {"actions": [], "withheld": [], "left": [], "spent": []}
+    assert (code, report["plan"], report["actions"]) == (0, nothing, [])
 
 
 def test_undo_brings_everything_back(story: Story) -> None:
     listing = story.lab.exec([story.gkprep, "undo"]).stdout
-    match = re.match(r"(\S+) .* fix  \d+ steps on 3 nodes$", listing.splitlines()[0])
+    match = re.match(r"(\S+)  \S+ \S+  fix  can be undone  \d+ steps on 3 nodes: ", listing)
     assert match, listing
     code, report = story.run("undo", match[1], "--yes")
     assert code == 0, report["plan"]
     assert {action["rc"] for action in report["actions"]} == {0}
-    assert failing(report) == MENDED
+    assert told(report) == told(story.seen["broken"]["report"])
     assert story.states() == story.seen["broken"]["states"]

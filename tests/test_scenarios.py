@@ -48,13 +48,21 @@ blkdiscard --force --zeroout {DISK}
 blockdev --rereadpt {DISK}
 udevadm settle"""
 
-# What heketi 10 runs in the pod (executors/cmdexec/device.go), without the writing; udev looks at
-# a disk that was open for writing once more, and would be in the way of what comes next.
-PVCREATE = f"""
-pvcreate --test -qq --metadatasize=128M --dataalignment=256K {DISK}
+
+def pvcreate(disk: str) -> str:
+    """What heketi 10 runs in the pod (executors/cmdexec/device.go), without the writing.
+
+    udev looks at a disk that was open for writing once more, and would be in the way of what comes
+    next.
+    """
+    return f"""
+pvcreate --test -qq --metadatasize=128M --dataalignment=256K {disk}
 status=$?
 udevadm settle
 exit $status"""
+
+
+PVCREATE = pvcreate(DISK)
 
 # Sectors written to and discarded on the disk since it is there (sysfs-block in the kernel's ABI
 # documentation: 7th and 14th number), and a hash of where tables, labels and superblocks are.

@@ -10,6 +10,8 @@ is `device-clean/empty-gpt` in the tests. To add one, add a variable:
         saw="gpt (empty table)",
     )
 
+Those in `consent/` are of another kind: tests/test_wipe_lab.py plays them, many at a time.
+
 tests/test_scenarios.py says what it does with each. It starts from a blank disk every time, and
 unmounts, deactivates and blanks whatever a scenario leaves behind; what else one leaves running,
 its `cure` ends.
@@ -21,6 +23,7 @@ import importlib
 import pkgutil
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from preflight.model import Status
 
@@ -49,6 +52,30 @@ class Scenario:
     def describes(self, saw: str) -> bool:
         """Whether this is what a finding shows here; only `*` has a meaning of its own."""
         return fnmatchcase(saw, self.saw.replace("[", "[[]").replace("?", "[?]"))
+
+
+@dataclass(frozen=True)
+class Mended:
+    """One state that `gkprep fix --yes` ends, and `gkprep undo` brings about again.
+
+    `broken` is what root types on a machine as the laboratory breaks it; `saw` is as a Scenario's.
+    tests/test_fix_lab.py breaks each machine by one of every check's, and mends them all at once.
+    """
+
+    broken: str
+    saw: str
+
+
+def mended() -> dict[str, list[Mended]]:
+    """All that are fixed, by the id of the check, as `scenarios/<check>/mended.py` has them."""
+    found: dict[str, list[Mended]] = {}
+    for info in pkgutil.iter_modules(__path__):
+        folder = Path(__path__[0]) / info.name
+        if info.ispkg and (folder / "mended.py").exists():
+            module = importlib.import_module(f"{__name__}.{info.name}.mended")
+            states = [state for state in vars(module).values() if isinstance(state, Mended)]
+            found[info.name.replace("_", "-")] = states
+    return found
 
 
 def scenarios() -> dict[str, Scenario]:

@@ -53,7 +53,7 @@ ceph = Scenario(
 
 ext4_in_a_partition = Scenario(
     broken=f"""
-parted -s {DISK} mklabel gpt mkpart one 1MiB 1GiB
+parted -s {DISK} mklabel gpt mkpart one 1MiB 256MiB
 udevadm settle
 mkfs.ext4 -q {DISK}1""",
     status=Status.FAIL,

@@ -4,7 +4,7 @@ from preflight.model import Status
 from tests.scenarios import DISK, Scenario
 
 PARTED = f"""
-parted -s {DISK} mklabel gpt mkpart one 1MiB 1GiB
+parted -s {DISK} mklabel gpt mkpart one 1MiB 256MiB
 udevadm settle
 mkfs.ext4 -q {DISK}1"""
 

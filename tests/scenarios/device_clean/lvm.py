@@ -7,7 +7,7 @@ from tests.scenarios import DISK, HEKETI_ID, VG, Scenario
 HEKETI = f"""
 pvcreate -qq --metadatasize=128M --dataalignment=256K {DISK}
 vgcreate -qq --physicalextentsize=4M --autobackup=n {VG} {DISK}
-lvcreate -qq --autobackup=n --poolmetadatasize 8M --chunksize 256K --size 1G \\
+lvcreate -qq --autobackup=n --poolmetadatasize 8M --chunksize 256K --size 128M \\
   --thin {VG}/tp_{HEKETI_ID} --virtualsize 1G --name brick_{HEKETI_ID}
 udevadm settle"""
 BRICK = f"/dev/{VG}/brick_{HEKETI_ID}"
@@ -51,7 +51,9 @@ in_service_without_a_label = Scenario(
 )
 
 foreign = Scenario(
-    broken=f"vgcreate -q data {DISK} && lvcreate -qq --size 1G --name home --wipesignatures n data",
+    broken=f"""
+vgcreate -q data {DISK}
+lvcreate -qq --size 64M --name home --wipesignatures n data""",
     status=Status.FAIL,
     saw="LVM physical volume of volume group data; gkprep never touches it",
     cure=f"vgremove --force data && pvremove {DISK}",
@@ -77,4 +79,16 @@ printf damage | dd of={DISK} bs=1 seek=612 conv=notrunc status=none""",
     status=Status.FAIL,
     saw="LVM physical volume of an unknown group: its label is damaged; gkprep never touches it",
     cure=f"wipefs --all {DISK}",
+)
+
+# Not heketi's, and inactive, so that nothing but its label shows it.
+foreign_in_a_partition = Scenario(
+    broken=f"""
+parted -s {DISK} mklabel gpt mkpart one 1MiB 1GiB mkpart two 1GiB 2GiB
+udevadm settle
+vgcreate -q data {DISK}2
+vgchange -qq --activate n data""",
+    status=Status.FAIL,
+    saw="gpt with 2 partitions: LVM2_member at sector 2097152; gkprep never touches it",
+    cure=f"vgremove --force data && pvremove {DISK}2 && wipefs --all {DISK}",
 )

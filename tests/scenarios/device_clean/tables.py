@@ -20,14 +20,14 @@ empty_msdos = Scenario(
 )
 
 gpt = Scenario(
-    broken=f"parted -s {DISK} mklabel gpt mkpart one 1MiB 1GiB mkpart two 1GiB 100%",
+    broken=f"parted -s {DISK} mklabel gpt mkpart one 1MiB 256MiB mkpart two 256MiB 100%",
     status=Status.FAIL,
     saw="gpt with 2 partitions",
     token=True,
 )
 
 msdos = Scenario(
-    broken=f"parted -s {DISK} mklabel msdos mkpart extended 1MiB 100% mkpart logical 2MiB 1GiB",
+    broken=f"parted -s {DISK} mklabel msdos mkpart extended 1MiB 100% mkpart logical 2MiB 256MiB",
     status=Status.FAIL,
     saw="dos with 1 partition",
     token=True,
@@ -38,7 +38,7 @@ sun = Scenario(broken=f"parted -s {DISK} mklabel sun", status=Status.FAIL, saw="
 
 gpt_with_damaged_ends = Scenario(
     broken=f"""
-parted -s {DISK} mklabel gpt mkpart one 1MiB 1GiB
+parted -s {DISK} mklabel gpt mkpart one 1MiB 256MiB
 for byte in 600 $(($(blockdev --getsize64 {DISK}) - 500)); do
   printf damage | dd of={DISK} bs=1 seek=$byte conv=notrunc status=none
 done""",
@@ -50,7 +50,7 @@ done""",
 # What `dd if=/dev/zero of=DISK bs=1M count=1` leaves of a table.
 gpt_without_a_beginning = Scenario(
     broken=f"""
-parted -s {DISK} mklabel gpt mkpart one 1MiB 1GiB
+parted -s {DISK} mklabel gpt mkpart one 1MiB 256MiB
 dd if=/dev/zero of={DISK} bs=512 count=34 conv=notrunc status=none
 blockdev --rereadpt {DISK}""",
     status=Status.FAIL,
@@ -69,7 +69,7 @@ wipefs --quiet --all --types gpt {DISK}""",
 
 # A table that was overwritten while one of its partitions was in use.
 partitions_of_no_table = Scenario(
-    broken=f"addpart {DISK} 1 2048 2097152",
+    broken=f"addpart {DISK} 1 2048 524288",
     status=Status.FAIL,
     saw="blank; the kernel still has sda1",
 )

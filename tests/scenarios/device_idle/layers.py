@@ -26,7 +26,7 @@ printf secret | cryptsetup open {DISK} secrets --key-file -""",
 )
 
 volumes = Scenario(
-    broken=f"vgcreate -q a-b {DISK} && lvcreate -qq --size 1G --name c-d --wipesignatures n a-b",
+    broken=f"vgcreate -q a-b {DISK} && lvcreate -qq --size 64M --name c-d --wipesignatures n a-b",
     status=Status.FAIL,
     saw="volume group a-b is active: 1 volume",
 )

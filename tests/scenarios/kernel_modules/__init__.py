@@ -1,0 +1,1 @@
+"""States of the kernel's modules."""

@@ -1,0 +1,9 @@
+"""No client, on a node that has state of Gluster's: it must outlive the package's removal."""
+
+from tests.scenarios import Mended
+
+missing = Mended(
+    broken="mkdir -p /var/lib/glusterd /var/log/glusterfs\n"
+    "echo kept | tee /var/lib/glusterd/kept >/var/log/glusterfs/kept",
+    saw="not installed",
+)

@@ -1,0 +1,123 @@
+"""gkprep ended by SIGKILL after each step in turn, on a real machine.
+
+A run is killed as soon as one step is on record; the next goes on from there and is killed in turn,
+until one has nothing left to do. Then all of them are undone, the newest first.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from preflight.journal import FILE, Record, read
+from tests.lab import Lab, Machine
+from tests.test_fix_lab import told
+
+pytestmark = pytest.mark.lab
+
+Json = dict[str, Any]
+CHOSEN = ("--only", "rpcbind-port", "--only", "device-clean")
+MOST = 20
+"""Runs after which something is wrong: there are not so many steps."""
+
+STATE = """
+{ head -c 4M /dev/sda; tail -c 1M /dev/sda; } | sha256sum
+systemctl is-enabled rpcbind.socket rpcbind.service; systemctl is-active rpcbind.socket"""
+
+
+@dataclass
+class Story:
+    """The machine, and what was done to it."""
+
+    lab: Lab
+    gkprep: str
+    machine: Machine
+    killed: list[str] = field(default_factory=list)
+    before: tuple[str, list[tuple[str, ...]]] = ("", [])
+
+    @property
+    def folder(self) -> Path:
+        return self.lab.home / ".local/state/gkprep/runs"
+
+    def runs(self) -> set[str]:
+        return {path.name for path in self.folder.glob("*")}
+
+    def run(self, command: str, *words: str) -> tuple[int, Json]:
+        done = self.lab.exec([self.gkprep, command, *words, "-o", "json"], timeout=600)
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    def state(self) -> str:
+        return self.machine.run(STATE, check=False).stdout
+
+    def fix(self) -> list[str]:
+        return [self.gkprep, "fix", "--yes", "--limit", self.machine.name, *CHOSEN]
+
+    def kill_after_a_step(self) -> bool:
+        """Kill a run when one of its steps is done; whether there was any left to do."""
+        before = self.runs()
+        with subprocess.Popen(
+            self.lab.command(self.fix()),
+            env=self.lab.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            end = time.monotonic() + 300
+            while process.poll() is None and time.monotonic() < end:
+                for name in self.runs() - before:
+                    journal = self.folder / name / FILE
+                    if journal.exists() and '"event": "end"' in journal.read_text():
+                        process.kill()
+                        self.killed.append(name)
+                        return True
+                time.sleep(0.02)
+            assert process.poll() is not None, "it neither ended nor did anything"
+        last = self.runs() - before
+        self.killed += last
+        return bool(last)
+
+
+@pytest.fixture(scope="module")
+def story(lab: Lab, gkprep: str) -> Story:
+    machine = lab.machines["node2"]
+    machine.reset()
+    story = Story(lab, gkprep, machine)
+    _, report = story.run("check", "--limit", machine.name, *CHOSEN)
+    story.before = (story.state(), told(report))
+    return story
+
+
+def test_however_often_it_is_killed_the_next_one_goes_on(story: Story) -> None:
+    while story.kill_after_a_step():
+        assert len(story.killed) < MOST
+    # Stopped, disabled, erased: what comes after is not needed any more, the port is free by then.
+    assert len(story.killed) >= 3, story.killed
+    code, report = story.run("fix", "--yes", "--limit", story.machine.name, *CHOSEN)
+    assert (code, report["verdict"], report["plan"]["actions"]) == (0, "ready", [])
+
+
+def test_the_journals_tell_all_that_was_done(story: Story) -> None:
+    records = [read(story.folder / name) for name in story.killed]
+    taken = [taken for record in records for taken in record.taken]
+    assert {taken.done.check for taken in taken} == {"rpcbind-port", "device-clean"}
+    assert all(record.taken[0].done.rc == 0 for record in records)
+    assert all(each.done.rc in {0, None} for each in taken)
+    assert not any(record.over for record in records if _was_cut_short(record))
+
+
+def _was_cut_short(record: Record) -> bool:
+    return record.taken[-1].done.rc is None
+
+
+def test_all_of_it_is_undone(story: Story) -> None:
+    for name in reversed(story.killed):
+        code, report = story.run("undo", name, "--yes")
+        assert (code, report["plan"]["left"]) == (0, []), report["actions"]
+    chosen = [each for each in told(report) if each[0] in CHOSEN]
+    assert (story.state(), chosen) == story.before
