@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,11 @@ class Reach:
     parallel: int
     local: bool
     started: datetime
+
+    def alone(self, node: Node) -> Reach:
+        """One node by itself: what is judged of the whole fleet is left out."""
+        checks = tuple(check for check in self.checks if isinstance(check, Check))
+        return replace(self, nodes=(node,), checks=checks)
 
     @contextmanager
     def progress(self, names: Iterable[str]) -> Iterator[Progress]:

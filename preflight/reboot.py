@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from preflight import judge
 from preflight.apply import LOCK
 from preflight.errors import TransportError, Unknown
 from preflight.facts import kernel, service, services
 from preflight.journal import Journal
-from preflight.model import Check, Facts, Limits, Verdict
+from preflight.model import Facts, Limits, Verdict
 from preflight.reach import UNHURRIED, Reach
 
 ASKED = (kernel.boot, *service.ASKED)
@@ -31,9 +30,8 @@ def restart(fleet: Reach, journal: Journal, timeout: float) -> dict[str, str]:
     Returns why, by node, where it went no further: a node that serves Gluster is left alone; one
     that does not come back within `timeout` seconds, or is not ready then, is the last.
     """
-    checks = tuple(check for check in fleet.checks if isinstance(check, Check))
     for node in fleet.nodes:
-        alone = replace(fleet, nodes=(node,), checks=checks)
+        alone = fleet.alone(node)
         if why := _restarted(alone, journal, timeout):
             return {node.name: f"{why}; no further node is restarted"}
         if judge.verdict(alone.survey(UNHURRIED).findings, strict=False) is not Verdict.READY:

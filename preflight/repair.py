@@ -13,7 +13,7 @@ from preflight import judge
 from preflight.apply import Applied, apply
 from preflight.facts.block import devices
 from preflight.journal import Journal, Record, runs_folder, undone
-from preflight.model import Check, Done, Fix, Limits, Plan, Verdict
+from preflight.model import Done, Fix, Limits, Plan, Verdict
 from preflight.plan import plan
 from preflight.reach import UNHURRIED, Reach
 from preflight.reboot import restart
@@ -151,15 +151,14 @@ def _one_by_one(
 ) -> tuple[dict[str, Applied], dict[str, str]]:
     """The same node by node, to the first that is not ready when it has taken its steps."""
     applied: dict[str, Applied] = {}
-    checks = tuple(check for check in fleet.checks if isinstance(check, Check))
     for node in fleet.nodes:
         own = tuple(action for action in planned.actions if action.finding.node == node.name)
         if not own:
             continue
         done, stopped = _side_by_side(replace(planned, actions=own), fleet, way, journal)
         applied |= done
-        alone = replace(fleet, nodes=(node,), checks=checks).survey(UNHURRIED)
-        if stopped or judge.verdict(alone.findings, strict=False) is not Verdict.READY:
+        now = fleet.alone(node).survey(UNHURRIED)
+        if stopped or judge.verdict(now.findings, strict=False) is not Verdict.READY:
             why = stopped.get(node.name, "it is not ready yet")
             return applied, {node.name: f"{why}; no further node was begun"}
     return applied, {}

@@ -28,10 +28,8 @@ def reverse(
     now, and on one of which that cannot be told, nothing is undone.
     """
     actions, left = [], []
-    for taken in reversed(record.taken):
+    for taken in reversed(remaining(record, undone)):
         done = taken.done
-        if (done.node, taken.number) in undone or _nothing(taken):
-            continue
         finding = Finding(taken.subject, Status.FAIL, "", check=done.check, node=done.node)
         step = _undo(taken)
         why = _in_use(fleet.get(done.node)) or (step if isinstance(step, str) else "")
@@ -42,11 +40,13 @@ def reverse(
     return Plan(tuple(actions), tuple(left))
 
 
-def remaining(record: Record, undone: Collection[tuple[str, int]]) -> int:
-    """How many steps of the run there are to take back, whatever the nodes are like by now."""
-    return sum(
-        not ((taken.done.node, taken.number) in undone or _nothing(taken)) for taken in record.taken
-    )
+def remaining(record: Record, undone: Collection[tuple[str, int]]) -> list[Taken]:
+    """Steps of the run that there are to take back, whatever the nodes are like by now."""
+    return [
+        taken
+        for taken in record.taken
+        if not ((taken.done.node, taken.number) in undone or _nothing(taken))
+    ]
 
 
 def _nothing(taken: Taken) -> bool:

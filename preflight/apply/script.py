@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from preflight.collect import head
 from preflight.collect import script as question
 from preflight.facts.disk import HEAD, TAIL
+from preflight.facts.disk.lvm import SECTOR
 from preflight.facts.usage import OPEN_ALONE
 from preflight.model import Act, Extent, Limits, Overwrite, Step
 
@@ -30,8 +31,6 @@ MOST = 1 << 20
 
 SAVED = "/var/lib/gkprep"
 """Where a node keeps what was erased from its disks, a folder for each run."""
-
-SECTOR = 512
 
 # sysexits.h: EX_IOERR and EX_TEMPFAIL, for steps that did not come to their command.
 NOT_SAVED, DRIFTED = 74, 75

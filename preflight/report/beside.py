@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from preflight.model import Finding, Status
 from preflight.report.layout import Page, Span
-from preflight.report.run import WORST_FIRST, Run, worst
+from preflight.report.run import WORST_FIRST, Run, units
 
 WORDS = {
     Status.FAIL: "failing",
@@ -40,12 +40,11 @@ def write(page: Page, run: Run) -> None:
 
 
 def _counted(findings: Iterable[Finding]) -> Mapping[str, Counter[Status]]:
-    """How many nodes say what of each check; a node says the worst of what was found on it."""
-    said: dict[str, dict[str | None, Status]] = {}
-    for finding in findings:
-        nodes = said.setdefault(finding.check, {})
-        nodes[finding.node] = worst((finding.status, nodes.get(finding.node, finding.status)))
-    return {check: Counter(nodes.values()) for check, nodes in said.items()}
+    """How many nodes say what of each check."""
+    counted: dict[str, Counter[Status]] = {}
+    for (check, _node), status in units(findings).items():
+        counted.setdefault(check, Counter())[status] += 1
+    return counted
 
 
 def _told(counted: Counter[Status]) -> str:

@@ -16,7 +16,7 @@ from preflight.report import beside
 from preflight.report.layout import Page, Span
 from preflight.report.names import where
 from preflight.report.printable import bounded, visible
-from preflight.report.run import Run
+from preflight.report.run import Run, many
 from preflight.report.style import Style
 
 MOST = 1000  # characters of a command or a reason
@@ -91,7 +91,7 @@ def outcome(run: Run, style: Style) -> str:
             body=Span(_shown(page, note)),
         )
     good = sum(each.rc == 0 for each in done)
-    taken = Span(f"{count(good, 'step')} taken    ")
+    taken = Span(f"{many(good, 'step')} taken    ")
     if run.command == "undo":
         page.line(taken)
     else:
@@ -122,7 +122,7 @@ def _listed(folder: Path, run: str) -> str:
         return f"{run}  {visible(str(exc))}"
     checks = " ".join(dict.fromkeys(taken.done.check for taken in record.taken))
     nodes = {taken.done.node for taken in record.taken}
-    did = f"{count(len(record.taken), 'step')} on {count(len(nodes), 'node')}: {visible(checks)}"
+    did = f"{many(len(record.taken), 'step')} on {many(len(nodes), 'node')}: {visible(checks)}"
     what = (
         f"undo of {record.undoes}"
         if record.undoes
@@ -137,15 +137,10 @@ def _listed(folder: Path, run: str) -> str:
 def _open(folder: Path, record: journal.Record) -> str:
     """Whether there is anything of the run to undo; the nodes may refuse it all the same."""
     already = journal.undone(folder, record.run)
-    left = undo.remaining(record, already)
+    left = len(undo.remaining(record, already))
     if already:
-        return f"undone but for {count(left, 'step')}" if left else "undone"
+        return f"undone but for {many(left, 'step')}" if left else "undone"
     return "can be undone" if left else "nothing to undo"
-
-
-def count(number: int, noun: str) -> str:
-    """`1 step`, `2 steps`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _head(page: Page, action: Action) -> None:

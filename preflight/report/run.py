@@ -87,8 +87,18 @@ def tally(findings: Iterable[Finding]) -> Counter[Status]:
     Each counts as its worst finding says, so four modules missing on one node are one failing
     check, and the numbers add up to checks x nodes.
     """
-    units: dict[tuple[str, str | None], Status] = {}
+    return Counter(units(findings).values())
+
+
+def units(findings: Iterable[Finding]) -> Mapping[tuple[str, str | None], Status]:
+    """What each check says of each node, or (None) of the fleet: the worst of its findings."""
+    found: dict[tuple[str, str | None], Status] = {}
     for finding in findings:
         unit = (finding.check, finding.node)
-        units[unit] = worst((finding.status, units.get(unit, finding.status)))
-    return Counter(units.values())
+        found[unit] = worst((finding.status, found.get(unit, finding.status)))
+    return found
+
+
+def many(count: int, noun: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

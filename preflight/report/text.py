@@ -15,7 +15,7 @@ from preflight.report.grouping import Block, Entry, Section, Silence
 from preflight.report.layout import Page, Span, length
 from preflight.report.names import listed, where
 from preflight.report.printable import ELISION, bounded, visible
-from preflight.report.run import Run, tally, worst
+from preflight.report.run import Run, many, tally, worst
 from preflight.report.style import Style
 
 # Characters, before a text is cut short. A command is never cut: half of one is another command.
@@ -86,7 +86,7 @@ class _Report:
     def passes(self) -> None:
         """A line for each check: on how many nodes all of it passed, and what was seen there."""
         passed = [
-            (check, findings, self.how_many(check, findings))
+            (check, findings, self.howmany(check, findings))
             for check, findings in _passed(self.run.findings).items()
         ]
         column = max((len(count) for _, _, count in passed), default=0) + 3
@@ -97,11 +97,11 @@ class _Report:
             seen = next((text for text in tries if len(text) <= room), tries[-1])
             self.page.line(*head, Span(bounded(seen, room)))
 
-    def how_many(self, check: str, findings: Sequence[Finding]) -> str:
+    def howmany(self, check: str, findings: Sequence[Finding]) -> str:
         nodes, of = {finding.node for finding in findings}, len(self.asked[check])
         if None in nodes:
             return "cluster"
-        return _many(of, "node") if len(nodes) == of else f"{len(nodes)} of {of} nodes"
+        return many(of, "node") if len(nodes) == of else f"{len(nodes)} of {of} nodes"
 
     def seen(self, findings: Iterable[Finding], most: int) -> str:
         """What a check saw: the same said once, one value for all of its kind, `most` subjects."""
@@ -272,7 +272,7 @@ class _Report:
         text = f"{what}: {self.show(silence.reason, SAW)}"
         if silence.checks:
             each = " on each" if len(silence.nodes) > 1 else ""
-            text += f"    ({_many(silence.checks, 'check')} unknown{each})"
+            text += f"    ({many(silence.checks, 'check')} unknown{each})"
         head = (self.glyph(Status.ERROR), Span(f"{names}  ", "strong"))
         if len(silence.nodes) == 1 or self.page.fits(*head, Span(text)):
             self.page.wrapped(*head, body=Span(text), hang=length((INDENT,)))
@@ -294,7 +294,7 @@ class _Report:
         ]
         word = self.run.verdict.value.upper()
         text = (
-            f"{', '.join(parts) or 'nothing was checked'} on {_many(len(self.run.facts), 'node')}"
+            f"{', '.join(parts) or 'nothing was checked'} on {many(len(self.run.facts), 'node')}"
             f" in {self.run.seconds:.1f} s"
         )
         self.page.wrapped(Span(word, LOOKS[self.run.verdict]), Span("  "), body=Span(text))
@@ -346,7 +346,3 @@ def _alike(
     for silence in silences:
         groups.setdefault(key(silence), []).append(silence)
     return list(groups.values())
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
