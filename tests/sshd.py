@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -12,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 START_SECONDS = 10.0
 
@@ -82,8 +83,9 @@ class Sshd:
 
     def drop_connections(self) -> None:
         """End whoever is logged in."""
-        for child in children(self.process.pid):
-            _kill(child)
+        for child in reversed(children(self.process.pid)):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
 
     def stop(self) -> None:
         self.drop_connections()
@@ -91,27 +93,20 @@ class Sshd:
         self.process.wait()
 
 
-def children(pid: int) -> list[int]:
-    """The process's descendants, youngest first."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in _words(task):
-            found = [*children(int(child)), int(child), *found]
-    return found
-
-
-def _words(file: Path) -> list[str]:
-    """What a file of /proc says; nothing once its process has ended."""
+def children(pid: int) -> list[psutil.Process]:
+    """The process's descendants, oldest first; none once it has ended."""
     try:
-        return file.read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
         return []
 
 
 def runs(pid: int) -> bool:
     """Whether the process is there and no zombie."""
-    state = _words(Path(f"/proc/{pid}/stat"))
-    return bool(state) and state[2] != "Z"
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
@@ -120,11 +115,6 @@ def wait_for(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def free_port() -> int:

@@ -178,8 +178,8 @@ def frozen(gkprep: str, site: Site, folder: Path) -> Iterator[Stand]:
 
         def started() -> None:
             noted(folder)
-            for pid in children(jump.process.pid):
-                os.kill(pid, signal.SIGSTOP)
+            for child in children(jump.process.pid):
+                child.suspend()
 
         yield remote(gkprep, home, server.port, "it"), started
 
