@@ -23,9 +23,10 @@ from tests.test_scenarios import PVCREATE
 pytestmark = pytest.mark.lab
 
 Json = dict[str, Any]
-STATES = mended()
-BY_TOKEN = {"gluster-state"}
-"""Fixed with a token only: tests/test_gluster_lab.py."""
+STATES, BY_TOKEN = (
+    {check: states for check, states in mended().items() if states[0].token is token}
+    for token in (False, True)
+)
 
 # What is on the disk where tables and superblocks are, and the files that a fix writes.
 STATE = """
@@ -37,6 +38,11 @@ done
 systemctl is-enabled rpcbind.socket rpcbind.service; systemctl is-active rpcbind.socket
 cat /var/lib/glusterd/kept /var/log/glusterfs/kept
 dpkg-query -W -f '${db:Status-Abbrev} ${binary:Package} ${Version}\\n' | grep '^.i' | sha256sum"""
+
+FOLDERS = """
+for folder in /var/lib/glusterd /var/lib/heketi; do
+  [ ! -e $folder ] || tar -C / -cf - --sort=name ${folder#/} | sha256sum
+done"""
 
 
 @dataclass
@@ -59,22 +65,29 @@ class Story:
             asked = pool.map(lambda m: m.run(STATE, check=False, timeout=120).stdout, machines)
             return list(asked)
 
+    def folders(self) -> list[str]:
+        """What Gluster left on the machines, with its files' contents, owners and times."""
+        return [machine.run(FOLDERS).stdout for machine in self.lab.machines.values()]
 
-def broken(number: int) -> dict[str, Mended]:
+
+def broken(number: int, table: dict[str, list[Mended]] = STATES) -> dict[str, Mended]:
     """By check, how the machine of that number is broken."""
-    return {check: states[number % len(states)] for check, states in STATES.items()}
+    return {check: states[number % len(states)] for check, states in table.items()}
 
 
-def break_it(number: int, machine: Machine) -> None:
-    commands = "\n".join(state.broken for state in broken(number).values())
-    machine.run(f"set -e\n{commands}\nudevadm settle", timeout=120)
+def break_all(lab: Lab, table: dict[str, list[Mended]] = STATES) -> None:
+    def break_it(number: int, machine: Machine) -> None:
+        commands = "\n".join(state.broken for state in broken(number, table).values())
+        machine.run(f"set -e\n{commands}\nudevadm settle", timeout=120)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(break_it, range(len(lab.machines)), lab.machines.values()))
 
 
 @pytest.fixture(scope="module")
 def story(lab: Lab, gkprep: str) -> Story:
     lab.reset()
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(break_it, range(len(lab.machines)), lab.machines.values()))
+    break_all(lab)
     return Story(lab, gkprep)
 
 
@@ -92,7 +105,7 @@ def told(report: Json) -> list[tuple[str, ...]]:
 
 
 def test_every_fix_has_a_state_that_it_ends() -> None:
-    assert {*STATES} == {*registry.fixes()} - BY_TOKEN
+    assert {*STATES, *BY_TOKEN} == {*registry.fixes()}
 
 
 def test_without_consent_nothing_is_changed(story: Story) -> None:
@@ -143,3 +156,26 @@ def test_undo_brings_everything_back(story: Story) -> None:
     assert {action["rc"] for action in report["actions"]} == {0}
     assert told(report) == told(story.seen["broken"]["report"])
     assert story.states() == story.seen["broken"]["states"]
+
+
+def test_what_takes_a_token_is_mended_with_it_and_comes_back(story: Story) -> None:
+    break_all(story.lab, BY_TOKEN)
+    chosen = [word for check in BY_TOKEN for word in ("--only", check)]
+    code, report = story.run("fix", "--yes", *chosen)
+    before = story.folders()
+    assert (code, failing(report), report["actions"]) == (1, {*BY_TOKEN}, [])
+    for number, node in enumerate(story.lab.machines):
+        for check, state in broken(number, BY_TOKEN).items():
+            assert (check, node, "fail", state.saw) in {
+                (f["check"], f["node"], f["status"], f["saw"]) for f in report["findings"]
+            }
+    tokens = [word for f in report["findings"] if f["token"] for word in ("--wipe", f["token"])]
+    code, after = story.run("fix", "--yes", *chosen, *tokens)
+    assert (code, failing(after)) == (0, set())
+    assert {action["rc"] for action in after["actions"]} == {0}
+    code, again = story.run("fix", "--yes", *chosen)
+    assert (code, again["plan"]["actions"], again["actions"]) == (0, [], [])
+    code, undone = story.run("undo", after["run"], "--yes")
+    assert (code, undone["plan"]["left"]) == (0, [])
+    assert [each for each in told(undone) if each[0] in BY_TOKEN] == told(report)
+    assert story.folders() == before

@@ -58,12 +58,15 @@ class Scenario:
 class Mended:
     """One state that `gkprep fix --yes` ends, and `gkprep undo` brings about again.
 
-    `broken` is what root types on a machine as the laboratory breaks it; `saw` is as a Scenario's.
-    tests/test_fix_lab.py breaks each machine by one of every check's, and mends them all at once.
+    `broken` is what root types on a machine as the laboratory breaks it; `saw` is as a Scenario's;
+    `token` is whether `--yes` alone leaves it as it is, for want of the finding's token.
+    tests/test_fix_lab.py breaks each machine by one of every check's, and mends them all at once;
+    those that take a token have their turn after the others.
     """
 
     broken: str
     saw: str
+    token: bool = False
 
 
 def mended() -> dict[str, list[Mended]]:

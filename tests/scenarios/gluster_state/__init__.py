@@ -1,0 +1,1 @@
+"""States of Gluster's folders on a node."""
