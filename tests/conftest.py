@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests import netns
+from tests.applied import journal, shell
 from tests.lab import Lab
 from tests.site import no_agent, site, sshd, users
 
-__all__ = ["gkprep", "lab", "no_agent", "site", "sshd", "users"]
+__all__ = ["gkprep", "journal", "lab", "no_agent", "shell", "site", "sshd", "users"]
 
 
 @pytest.fixture(scope="session")

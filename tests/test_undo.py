@@ -1,0 +1,166 @@
+"""undo: the journal, backwards."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from preflight.apply.script import SAVED
+from preflight.errors import UsageError
+from preflight.facts.block import Block
+from preflight.facts.usage import Mount
+from preflight.journal import FILE, Journal, read, runs, undone
+from preflight.model import (
+    Device,
+    Facts,
+    Node,
+    Policy,
+    PortRange,
+    Role,
+    Rpcbind,
+    SshOptions,
+    Step,
+)
+from preflight.report.planned import listing
+from preflight.undo import reverse
+from tests.applied import HERE, IDLE, action, applied, sh
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lock in /run is root's")
+
+
+def test_undo_goes_backwards_and_feeds_what_was_printed(journal: Journal) -> None:
+    one = Step(("true",), undo=Step(("undo", "one")))
+    two = sh("printf 'a\\nb\\n'; exit 1", undo=Step(("remove",), fed_output=True))
+    applied([action(one, sh("true"), two)], journal)
+    undone = [
+        step for action in reverse(read(journal.folder), IDLE).actions for step in action.steps
+    ]
+    assert undone == [Step(("remove",), b"a\nb\n", fed_output=True), Step(("undo", "one"))]
+
+
+def test_a_step_that_failed_has_nothing_to_undo(journal: Journal) -> None:
+    applied([action(Step(("false",), undo=Step(("undo",))))], journal)
+    assert reverse(read(journal.folder), IDLE).actions == ()
+
+
+def test_a_step_without_an_end_may_have_been_taken(journal: Journal) -> None:
+    step = Step(("true",), undo=Step(("undo",)))
+    journal.begin(0, action(step), step)
+    record = read(journal.folder)
+    assert not record.over
+    assert [each.steps for each in reverse(record, IDLE).actions] == [(Step(("undo",)),)]
+
+
+def test_runs_are_listed_newest_first(tmp_path: Path) -> None:
+    for name in ("20260101-000000-0000", "20260102-000000-0000"):
+        journal = Journal.begun(tmp_path / "new", "fix", [HERE], version="1")
+        journal.close()
+        journal.folder.rename(tmp_path / name)
+    assert [run[:8] for run in runs(tmp_path)] == ["20260102", "20260101"]
+
+
+def test_a_listing_says_what_each_run_did_and_whether_it_can_be_undone(tmp_path: Path) -> None:
+    undoable = Step(("true",), undo=Step(("true",)))
+    with closing(Journal.begun(tmp_path, "fix", [HERE], version="1")) as first:
+        applied([action(undoable, sh("true")), action(undoable)], first)
+    did = "3 steps on 1 node: a-check\n"
+    assert listing(tmp_path).split("  ")[2:] == ["fix", "can be undone", did]
+    record = read(first.folder)
+    for left in ("undone but for 1 step", "undone"):
+        [back, *_] = reverse(record, IDLE, undone(tmp_path, record.run)).actions
+        with closing(
+            Journal.begun(tmp_path, "undo", [HERE], version="1", undoes=record.run)
+        ) as run:
+            applied([back], run)
+        newest, *_, oldest = listing(tmp_path).splitlines()
+        assert f"undo of {record.run}  1 step on 1 node" in newest
+        assert f"fix  {left}  " in oldest
+
+
+@pytest.mark.parametrize("text", ["", "{}\n", "not JSON}\n", '{"event": "run", "schema": 2}\n'])
+def test_a_journal_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / FILE).write_text(text)
+    with pytest.raises(UsageError, match=r"journal .* cannot be read"):
+        read(tmp_path)
+
+
+def test_a_line_that_was_cut_short_was_never_begun(journal: Journal) -> None:
+    applied([action(sh("true"))], journal)
+    file = journal.folder / FILE
+    file.write_text(file.read_text() + '{"event": "begin", "node": "he')
+    assert len(read(journal.folder).taken) == 1
+
+
+def test_a_journal_that_is_damaged_hides_no_other(journal: Journal) -> None:
+    applied([action(sh("true"))], journal)
+    (journal.folder.parent / "20260101-000000-0000").mkdir()
+    (journal.folder.parent / "20260101-000000-0000" / FILE).touch()
+    told = listing(journal.folder.parent).splitlines()
+    assert told[0].startswith(journal.run)
+    assert told[1].startswith("20260101-000000-0000  the journal ")
+    assert undone(journal.folder.parent, journal.run) == frozenset()
+
+
+def test_nothing_is_undone_on_a_node_that_serves_or_may_do_so(journal: Journal) -> None:
+    applied([action(Step(("true",), undo=Step(("undo",))))], journal)
+    record, group = read(journal.folder), f"vg_{'0' * 32}"
+    volume = Block("dm-0", "253:0", "lvm", 1, label=f"{group}-brick_{'0' * 32}")
+    mounts = frozenset({Mount("253:0", "/dev/dm-0", "/brick", "xfs")})
+    serves = Facts(HERE, {"block.devices": (volume,), "usage.mounts": mounts})
+    for facts, why in ((serves, f"in service: {group}"), (Facts(HERE, {}, "gone"), "gone")):
+        plan = reverse(record, {"here": facts})
+        assert plan.actions == ()
+        assert why in plan.left[0].why
+
+
+def test_a_node_is_known_again_from_the_journal(tmp_path: Path) -> None:
+    key = SshOptions("core", 2200, Path("/k"), "bastion")
+    disks = (Device("/dev/sdb", "S", "W", "abc", (("a", "b"),)),)
+    policy = Policy(rpcbind=Rpcbind.HOST, brick_ports=PortRange(1, 2))
+    nodes = (
+        HERE,
+        Node("n", "a", "s", 2, Role.CLIENT, key, None, disks, policy, (("x", "y"),), ("p",)),
+    )
+    journal = Journal.begun(tmp_path, "fix", nodes, version="1", local=True, undoes="r")
+    journal.close()
+    record = read(journal.folder)
+    assert (record.nodes, record.local, record.undoes, record.over) == (nodes, True, "r", True)
+
+
+def test_what_was_printed_and_not_heard_stays_on_the_node(journal: Journal) -> None:
+    step = sh("echo a", undo=Step(("remove",), fed_output=True))
+    journal.begin(0, action(step), step)
+    plan = reverse(read(journal.folder), IDLE)
+    assert (plan.actions, plan.left[0].why) == (
+        (),
+        "what it printed did not arrive: it is on the node, 0.out",
+    )
+    with_output = Journal.begun(journal.folder.parent, "fix", [HERE], version="1")
+    with closing(with_output):
+        applied([action(step)], with_output)
+    assert Path(SAVED, with_output.run, "0.out").read_text() == "a\n"
+
+
+def test_an_undo_that_stopped_goes_on_where_it_was(journal: Journal, tmp_path: Path) -> None:
+    cause = tmp_path / "cause"
+    cause.touch()
+    one = Step(("true",), undo=Step(("touch", str(tmp_path / "one"))))
+    two = Step(("true",), undo=Step(("test", "!", "-e", str(cause))))
+    applied([action(one, two)], journal)
+    record, folder = read(journal.folder), journal.folder.parent
+
+    def undo() -> list[int | None]:
+        plan = reverse(record, IDLE, undone(folder, record.run))
+        run = Journal.begun(folder, "undo", [HERE], version="1", undoes=record.run)
+        with closing(run):
+            applied(plan.actions, run, keep_going=True)
+        return [each.undoes for each in plan.actions]
+
+    assert undo() == [1, 0]
+    assert (tmp_path / "one").exists(), "what fails keeps nothing else from being undone"
+    cause.unlink()
+    assert undo() == [1]
+    assert undo() == []
