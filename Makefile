@@ -33,8 +33,7 @@ check: .venv/run
 	code=$$?; case $$code in 0|1|3) ;; *) exit $$code ;; esac
 
 test: .venv/dev test-packages lint
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage report
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --durations 20
 
 lint: .venv/dev
 	$(BIN)/ruff check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,22 @@ from tests.lab import Lab
 from tests.site import no_agent, site, sshd, users
 
 __all__ = ["gkprep", "journal", "lab", "no_agent", "shell", "site", "sshd", "users"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `--dist loadgroup`: a file on virtual machines is a part, all others are one together.
+
+    Those are about this machine, of which there is one: its users, its lock, its ports.
+    """
+    items.sort(key=_on_virtual_machines)
+    for item in items:
+        part = item.path.stem if _on_virtual_machines(item) else "this machine"
+        item.add_marker(pytest.mark.xdist_group(part))
+
+
+def _on_virtual_machines(item: pytest.Item) -> bool:
+    return item.get_closest_marker("lab") is not None
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +52,10 @@ def hosts() -> Iterator[netns.Hosts]:
 def lab() -> Iterator[Lab]:
     """Three running machines, in any state: `reset` breaks those that a test needs.
 
-    Ended afterwards unless they ran before.
+    Ended afterwards unless they ran before. Tests that run side by side have three machines each.
     """
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        os.environ["GKPREP_LAB"] = f"test-{worker}"
     lab = Lab.default()
     if why := lab.missing():
         pytest.skip(f"no virtual machines: {why}")

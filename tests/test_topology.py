@@ -52,7 +52,9 @@ FULL = """\
 """
 
 
-@pytest.mark.parametrize("loader", {tree.LOADER, yaml.SafeLoader}, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "loader", dict.fromkeys((tree.LOADER, yaml.SafeLoader)), ids=lambda kind: kind.__name__
+)
 def test_a_topology_is_read_as_it_is(loader: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "LOADER", loader)
     assert inventory.parse(FULL.encode(), "topology.json") == Inventory(
