@@ -313,6 +313,11 @@ def test_a_plan_is_shown_and_nothing_done_where_nobody_can_say_yes(
         assert done.stdout.splitlines()[-1].startswith(("BLOCKED", "UNKNOWN"))
     assert not list(tmp_path.iterdir()), "no journal, for nothing was begun"
     assert shell(gkprep, "$g undo", **environment).stdout == "no run has changed anything yet\n"
+    assert json.loads(shell(gkprep, "$g undo -o json", **environment).stdout)["runs"] == []
+    for words in ("--yes", "--dry-run", "--limit a", "-o junit"):
+        done = shell(gkprep, f"$g undo {words}", **environment)
+        told = "gkprep: without RUN, the runs are only listed, as text or json\n"
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
     wrong = shell(gkprep, "$g undo 20260101-000000-0000", **environment)
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "no run is called" in wrong.stderr

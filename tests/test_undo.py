@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +25,7 @@ from preflight.model import (
     SshOptions,
     Step,
 )
-from preflight.report.planned import listing
+from preflight.report.runs import listing, listing_json
 from preflight.undo import reverse
 from tests.applied import HERE, IDLE, action, applied, sh
 
@@ -78,6 +79,14 @@ def test_a_listing_says_what_each_run_did_and_whether_it_can_be_undone(tmp_path:
         newest, *_, oldest = listing(tmp_path).splitlines()
         assert f"undo of {record.run}  1 step on 1 node" in newest
         assert f"fix  {left}  " in oldest
+    told = json.loads(listing_json(tmp_path, "1"))["runs"]
+    assert [(each["command"], each["undoes"], each["steps"], each["left"]) for each in told] == [
+        *[("undo", record.run, 1, 0)] * 2,
+        ("fix", None, 3, 0),
+    ]
+    assert all((each["nodes"], each["checks"]) == (["here"], ["a-check"]) for each in told)
+    assert [each["run"] for each in told] == runs(tmp_path)
+    assert all(each["over"] and each["error"] is None for each in told)
 
 
 @pytest.mark.parametrize("text", ["", "{}\n", "not JSON}\n", '{"event": "run", "schema": 2}\n'])
@@ -101,6 +110,9 @@ def test_a_journal_that_is_damaged_hides_no_other(journal: Journal) -> None:
     told = listing(journal.folder.parent).splitlines()
     assert told[0].startswith(journal.run)
     assert told[1].startswith("20260101-000000-0000  the journal ")
+    damaged = json.loads(listing_json(journal.folder.parent, "1"))["runs"][1]
+    assert (damaged.pop("run"), [*damaged]) == ("20260101-000000-0000", ["error"])
+    assert "the journal " in damaged["error"]
     assert undone(journal.folder.parent, journal.run) == frozenset()
 
 

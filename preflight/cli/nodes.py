@@ -186,11 +186,14 @@ def undo(  # noqa: PLR0913 - one parameter an option
     """Take back what a run of gkprep fix has changed; without RUN, list the runs."""
     from preflight import journal, reach, registry, repair, select
     from preflight.change import Terms
-    from preflight.report import planned as page
+    from preflight.report import runs as page
 
     folder = journal.runs_folder()
     if run is None:
-        write(page.listing(folder))
+        if yes or dry_run or limit or output is Format.JUNIT:
+            raise UsageError("without RUN, the runs are only listed, as text or json")
+        json = output is Format.JSON
+        write(page.listing_json(folder, version()) if json else page.listing(folder))
         return
     select.require_known("run", run, journal.runs(folder))
     record = journal.read(folder / run)

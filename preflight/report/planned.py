@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
-from preflight import journal, undo
-from preflight.errors import UsageError
 from preflight.model import Act, Action, Done, Left, Overwrite, Plan
 from preflight.report import beside
 from preflight.report.layout import Page, Span
@@ -107,40 +104,6 @@ def _notes(done: Iterable[Done]) -> Iterator[tuple[str, str]]:
         last = each.err.strip().rpartition(b"\n")[2]
         if each.rc == 0 and last.startswith(NOTE):
             yield each.node, last.removeprefix(NOTE).decode("utf-8", "replace")
-
-
-def listing(folder: Path) -> str:
-    """A line for each run below `folder`: when, what, where, and whether it can be undone."""
-    lines = [_listed(folder, run) for run in journal.runs(folder)]
-    return "".join(f"{line}\n" for line in lines or ["no run has changed anything yet"])
-
-
-def _listed(folder: Path, run: str) -> str:
-    try:
-        record = journal.read(folder / run)
-    except UsageError as exc:
-        return f"{run}  {visible(str(exc))}"
-    checks = " ".join(dict.fromkeys(taken.done.check for taken in record.taken))
-    nodes = {taken.done.node for taken in record.taken}
-    did = f"{many(len(record.taken), 'step')} on {many(len(nodes), 'node')}: {visible(checks)}"
-    what = (
-        f"undo of {record.undoes}"
-        if record.undoes
-        else f"{record.command}  {_open(folder, record)}"
-    )
-    broken = "" if record.over else "  (did not come to its end)"
-    return (
-        f"{run}  {record.started:%Y-%m-%d %H:%M:%S}  {what}  {did if checks else 'no step'}{broken}"
-    )
-
-
-def _open(folder: Path, record: journal.Record) -> str:
-    """Whether there is anything of the run to undo; the nodes may refuse it all the same."""
-    already = journal.undone(folder, record.run)
-    left = len(undo.remaining(record, already))
-    if already:
-        return f"undone but for {many(left, 'step')}" if left else "undone"
-    return "can be undone" if left else "nothing to undo"
 
 
 def _head(page: Page, action: Action) -> None:
