@@ -323,6 +323,11 @@ class Guard:
     drift: Callable[[Facts], str | None] = field(compare=False)
 
 
+# sysexits.h: EX_IOERR and EX_TEMPFAIL.
+NOT_SAVED, DRIFTED = 74, 75
+"""Exit statuses of an Overwrite that has not written a byte: nothing saved, or not as it was."""
+
+
 @dataclass(frozen=True)
 class Overwrite:
     """New bytes over `extents` of one disk, under the disk's lock and behind a guard.

@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import shlex
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from preflight.errors import Unknown
 from preflight.facts import service
 from preflight.facts.disk import guard
-from preflight.journal import Record, Taken
+from preflight.journal import ON_NODE, Record, Taken
 from preflight.model import Act, Action, Facts, Finding, Left, Overwrite, Plan, Risk, Status
 
+NOTHING: Mapping[tuple[str, int], bool] = MappingProxyType({})
 SERVES = service.ASKED
 """What tells whether a node serves, whatever its role."""
 
-SIGNALLED = 128  # exit statuses above it are a signal's: the step may have done anything
+# sh(1): the command was found but could not be run, or not found. It has changed nothing.
+NEVER_RAN = frozenset({126, 127})
+
+# What a step printed is on the node as well. Without it, the step had not begun.
+FROM_NODE = '[ -e "$0" ] || exit 0; exec "$@" <"$0"'
 
 
 def reverse(
-    record: Record, fleet: Mapping[str, Facts], undone: Collection[tuple[str, int]] = ()
+    record: Record, fleet: Mapping[str, Facts], undone: Mapping[tuple[str, int], bool] = NOTHING
 ) -> Plan:
     """Every step that was taken, or may have been, undone: on each node the last one first.
 
-    `undone` are those, by node and number, that another undo has taken back. A step whose end is
-    not on record may have been taken whole, or not at all. One that failed has changed nothing that
-    could be taken back, unless its undo lives on what it printed. On a node that serves Gluster by
-    now, and on one of which that cannot be told, nothing is undone.
+    `undone` are those, by node and number, that another undo has taken back, or False where it
+    broke off. A step that failed, or whose end is not on record, may have been taken in part: what
+    undoes one does no harm where there is nothing to undo. On a node that serves Gluster by now,
+    and on one of which that cannot be told, nothing is undone.
     """
     actions, left = [], []
     for taken in reversed(remaining(record, undone)):
         done = taken.done
         finding = Finding(taken.subject, Status.FAIL, "", check=done.check, node=done.node)
-        step = _undo(taken)
-        why = _in_use(fleet.get(done.node)) or (step if isinstance(step, str) else "")
+        step = _undo(taken, record.run, broken=(done.node, taken.number) in undone)
+        why = in_use(fleet.get(done.node)) or (step if isinstance(step, str) else "")
         if why or isinstance(step, str):
             left.append(Left(finding, why))
         else:
@@ -40,12 +47,12 @@ def reverse(
     return Plan(tuple(actions), tuple(left))
 
 
-def remaining(record: Record, undone: Collection[tuple[str, int]]) -> list[Taken]:
+def remaining(record: Record, undone: Mapping[tuple[str, int], bool]) -> list[Taken]:
     """Steps of the run that there are to take back, whatever the nodes are like by now."""
     return [
         taken
         for taken in record.taken
-        if not ((taken.done.node, taken.number) in undone or _nothing(taken))
+        if not (undone.get((taken.done.node, taken.number)) or _nothing(taken))
     ]
 
 
@@ -53,24 +60,28 @@ def _nothing(taken: Taken) -> bool:
     """Whether the step has left nothing to take back."""
     done, step = taken.done, taken.done.step
     if isinstance(step, Overwrite):
-        return not taken.kept  # it never came to be told to write
-    printed = step.undo is not None and step.undo.fed_output and bool(done.out)
-    failed = done.rc is not None and 0 < done.rc <= SIGNALLED
-    return step.undo is None or (failed and not printed)
+        return not taken.wrote
+    if step.undo is None or done.rc in NEVER_RAN:
+        return True
+    return step.undo.fed_output and bool(done.rc) and not done.out
 
 
-def _undo(taken: Taken) -> Act | str:
+def _undo(taken: Taken, run: str, *, broken: bool) -> Act | str:
     """The step that takes it back, or why there is none."""
     done, step = taken.done, taken.done.step
     if isinstance(step, Overwrite):
         if taken.saved is None:
             return "what was saved is not in the journal any more; the node has a copy"
-        return _restore(step, taken.saved, done.out.decode("ascii", "replace").strip())
+        # Where some of it is back already, all around is neither as it was left nor as it was.
+        around = "" if broken else done.out.decode("ascii", "replace").strip()
+        return _restore(step, taken.saved, around)
     assert step.undo is not None  # noqa: S101 - `_nothing` was asked
     if not step.undo.fed_output:
         return step.undo
     if done.rc is None:
-        return f"what it printed did not arrive: it is on the node, {taken.number}.out"
+        printed = f"{ON_NODE}/{run}/{taken.number}.out"
+        argv = ("sh", "-c", FROM_NODE, printed, *step.undo.argv)
+        return replace(step.undo, argv=argv, shown=step.undo.shown or shlex.join(step.undo.argv))
     return replace(step.undo, stdin=done.out)
 
 
@@ -80,8 +91,8 @@ def _restore(step: Overwrite, saved: bytes, around: str) -> Overwrite:
     return replace(step, data=saved, expected=step.data, around=around, guard=vacant)
 
 
-def _in_use(facts: Facts | None) -> str:
-    """Why nothing may be undone on a node; empty where it may."""
+def in_use(facts: Facts | None) -> str:
+    """Why a node is to be left in peace, for it serves or may do so; empty where it need not."""
     if facts is None:
         return "the node was not asked"
     try:

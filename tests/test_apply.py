@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from preflight.apply import LOCK
+from preflight.apply.foreman import Foreman
 from preflight.errors import JournalError, TransportError
 from preflight.journal import FILE, Journal
 from preflight.model import (
@@ -28,6 +30,8 @@ from preflight.report.style import Style
 from preflight.transport import Dialogue, Local
 from tests.applied import action, applied, events, sh
 from tests.report_runs import broken
+
+SCRIPT = import_module("preflight.apply.script")  # by that name it is a function
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lock in /run is root's")
 
@@ -180,3 +184,70 @@ def test_what_a_step_left_out_is_told_though_it_succeeded(journal: Journal) -> N
     page = outcome(replace(broken(), done=done, run=journal.run), Style())
     assert "here  note: the package stays: nobody has it\n" in page
     assert page.count("note: ") == 1
+
+
+class Silent(Local):
+    """Nobody ever says the word."""
+
+    def converse(self, script: str, limits: Limits, dialogue: Dialogue) -> Output:
+        def unheard(out: bytes, err: bytes) -> bytes:
+            del out, err
+            return b""
+
+        dialogue.hear = unheard  # type: ignore[method-assign]
+        return super().converse(script, limits, dialogue)
+
+
+@pytest.mark.usefixtures("shell")
+def test_a_node_to_which_nobody_speaks_gives_up(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SCRIPT, "PATIENCE", 1)
+    began = time.monotonic()
+    done = applied([action(sh("true"))], journal, lambda _node: Silent())["here"]
+    assert (done.done, time.monotonic() - began < 10) == ((), True)
+    assert done.stopped
+    assert applied([action(sh("true"))], journal)["here"].stopped is None, "the lock is free"
+
+
+@pytest.mark.parametrize(
+    "word", ["ready 1", "ready x", "done 0 x", "saved 0 00", "ready 0\n\nready 0"]
+)
+def test_a_node_that_talks_nonsense_holds_up_no_other(journal: Journal, word: str) -> None:
+    class Odd(Local):
+        def converse(self, script: str, limits: Limits, dialogue: Dialogue) -> Output:
+            del script, limits
+            assert isinstance(dialogue, Foreman)
+            for each in word.split("\n\n"):
+                mark = f"\n{dialogue.marks.steps} {each}\n".encode()
+                dialogue.hear(mark, mark)
+            return Output(0, b"", b"")
+
+    actions = [action(sh("true"), node="odd"), action(sh("true"), node="well")]
+    shells = {"odd": Odd(), "well": Local()}
+    done = applied(actions, journal, lambda node: shells[node.name])
+    last = word.rpartition("\n\n")[2]
+    assert done["odd"].stopped == f"it answered out of turn: {last}"
+    assert done["well"].stopped is None
+
+
+def test_where_nothing_can_be_kept_nothing_begins(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = tmp_path / "full"
+    full.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(full)], check=True)
+    try:
+        monkeypatch.setattr(SCRIPT, "ON_NODE", str(full))
+        done = applied([action(sh("true"))], journal)["here"]
+    finally:
+        subprocess.run(["umount", str(full)], check=True)
+    assert done.done == ()
+    assert str(done.stopped).startswith(f"nothing can be kept in {full}/{journal.run}: ")
+    assert "No space left on device" in str(done.stopped)
+
+
+def test_all_that_failed_is_told(journal: Journal) -> None:
+    steps = [sh("echo one >&2; exit 1"), sh("true"), sh("echo two >&2; exit 2")]
+    done = applied([action(step) for step in steps], journal, keep_going=True)["here"]
+    assert done.stopped == "exit 1: one; exit 2: two"

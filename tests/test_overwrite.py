@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from preflight.apply.script import SAVED
-from preflight.journal import Journal, read
+from preflight.apply import Applied
+from preflight.journal import ON_NODE, Journal, read, undone
 from preflight.model import (
     Act,
     Extent,
     Facts,
     Guard,
     Limits,
+    Node,
     Output,
     Overwrite,
     Probe,
@@ -27,6 +31,8 @@ from preflight.model import (
 from preflight.transport import Dialogue, Local
 from preflight.undo import reverse
 from tests.applied import HERE, IDLE, action, applied, events, sh
+
+SCRIPT = import_module("preflight.apply.script")  # by that name it is a function
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lock in /run is root's")
 
@@ -66,7 +72,7 @@ def test_the_extents_are_erased_and_undone_byte_for_byte(
     erased = bytearray(OLD)
     erased[3:7], erased[700:702] = bytes(4), bytes(2)
     assert disk.read_bytes() == bytes(erased)
-    saved = Path(SAVED, journal.run, "0")
+    saved = Path(ON_NODE, journal.run, "0")
     assert saved.read_bytes() == OLD[3:7] + OLD[700:702]
     assert saved.parent.stat().st_mode & 0o777 == 0o700
     [back] = reverse(read(journal.folder), IDLE).actions
@@ -179,12 +185,43 @@ def test_what_cannot_be_read_whole_is_not_written_to(journal: Journal, disk: Pat
     assert disk.read_bytes() == OLD[:500]
 
 
-def test_a_disk_that_another_program_has_locked_is_left_alone(journal: Journal, disk: Path) -> None:
+def test_a_disk_that_another_program_has_locked_is_left_alone(
+    journal: Journal, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SCRIPT, "LOCK_TRIES", 1)
     with disk.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         done = applied([action(overwrite(disk))], journal)["here"]
     assert "another program has locked" in str(done.stopped)
     assert disk.read_bytes() == OLD
+
+
+@pytest.mark.usefixtures("shell")
+def test_a_disk_that_udev_looks_at_is_waited_for(journal: Journal, disk: Path) -> None:
+    with disk.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        later = threading.Timer(1.5, fcntl.flock, (file, fcntl.LOCK_UN))
+        later.start()
+        done = applied([action(overwrite(disk))], journal)["here"]
+        later.join()
+    assert done.stopped is None
+
+
+@pytest.mark.usefixtures("shell")
+def test_what_cannot_be_opened_stops_no_other(journal: Journal, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        steps: list[Act] = [overwrite(tmp_path / "socket"), sh("echo last")]
+        done = applied([action(step) for step in steps], journal, keep_going=True)["here"]
+    assert done.done[-1].out == b"last\n"
+    assert "cannot be opened" in str(done.stopped)
+
+
+def test_a_hash_that_is_none_is_no_command(journal: Journal, disk: Path, tmp_path: Path) -> None:
+    evil = f"x ]; touch {tmp_path}/evil; [ x"
+    done = applied([action(overwrite(disk, around=evil))], journal)["here"]
+    assert "something has come onto" in str(done.stopped)
+    assert not (tmp_path / "evil").exists()
 
 
 @pytest.mark.usefixtures("shell")
@@ -236,20 +273,20 @@ def test_what_was_saved_must_arrive_whole(
     assert disk.read_bytes() == OLD
 
 
+class Dying(Local):
+    """The node goes down between the first extent and the second."""
+
+    def converse(self, script: str, limits: Limits, dialogue: Dialogue) -> Output:
+        first = script.index("seek=3 ")
+        ends = script.index(" &&", first)
+        return super().converse(f"{script[:ends]}; exit{script[ends + 3 :]}", limits, dialogue)
+
+
 def test_an_erasing_that_broke_off_is_undone_extent_by_extent(
     journal: Journal, disk: Path, tmp_path: Path
 ) -> None:
     step = overwrite(disk)
     half = OLD[:3] + bytes(4) + OLD[7:]
-
-    class Dying(Local):
-        """The node goes down between the two."""
-
-        def converse(self, script: str, limits: Limits, dialogue: Dialogue) -> Output:
-            first = script.index("seek=3 ")
-            ends = script.index(" &&", first)
-            return super().converse(f"{script[:ends]}; exit{script[ends + 3 :]}", limits, dialogue)
-
     done = applied([action(step)], journal, lambda _node: Dying())["here"]
     assert disk.read_bytes() == half
     assert done.done[0].rc is None
@@ -259,6 +296,44 @@ def test_an_erasing_that_broke_off_is_undone_extent_by_extent(
     with closing(Journal.begun(tmp_path / "runs", "undo", [HERE], version="1")) as another:
         applied([action(replace(restore, guard=Guard((), same)))], another)
     assert disk.read_bytes() == OLD
+
+
+def test_an_undo_that_broke_off_goes_on(journal: Journal, disk: Path, tmp_path: Path) -> None:
+    applied([action(overwrite(disk))], journal)
+    folder, record = tmp_path / "runs", read(journal.folder)
+
+    def restore(connect: Callable[[Node], Local]) -> Applied:
+        [back] = reverse(record, IDLE, undone(folder, record.run)).actions
+        [step] = back.steps
+        assert isinstance(step, Overwrite)
+        again = replace(back, steps=(replace(step, guard=Guard((), same)),))
+        run = Journal.begun(folder, "undo", [HERE], version="1", undoes=record.run)
+        with closing(run):
+            return applied([again], run, connect)["here"]
+
+    assert restore(lambda _node: Dying()).stopped
+    assert disk.read_bytes() == OLD[:700] + bytes(2) + OLD[702:]
+    assert undone(folder, record.run) == {("here", 0): False}
+    assert restore(lambda _node: Local()).stopped is None
+    assert disk.read_bytes() == OLD
+    assert undone(folder, record.run) == {("here", 0): True}
+
+
+def test_an_undo_that_wrote_nothing_is_no_beginning(
+    journal: Journal, disk: Path, tmp_path: Path
+) -> None:
+    applied([action(overwrite(disk))], journal)
+    new = disk.read_bytes().replace(b"d", b"D")
+    meddling = Meddling(lambda: disk.write_bytes(new))
+    record = read(journal.folder)
+    [back] = reverse(record, IDLE).actions
+    [step] = back.steps
+    assert isinstance(step, Overwrite)
+    again = replace(back, steps=(replace(step, guard=Guard((), same)),))
+    run = Journal.begun(tmp_path / "runs", "undo", [HERE], version="1", undoes=record.run)
+    with closing(run):
+        applied([again], run, lambda _node: meddling)
+    assert undone(tmp_path / "runs", record.run) == {}
 
 
 def test_what_has_come_since_is_not_written_over(

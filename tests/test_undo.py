@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from preflight.apply.script import SAVED
 from preflight.errors import UsageError
 from preflight.facts.block import Block
 from preflight.facts.usage import Mount
-from preflight.journal import FILE, Journal, read, runs, undone
+from preflight.journal import FILE, ON_NODE, Journal, read, runs, undone
 from preflight.model import (
     Device,
     Facts,
@@ -42,9 +41,14 @@ def test_undo_goes_backwards_and_feeds_what_was_printed(journal: Journal) -> Non
     assert undone == [Step(("remove",), b"a\nb\n", fed_output=True), Step(("undo", "one"))]
 
 
-def test_a_step_that_failed_has_nothing_to_undo(journal: Journal) -> None:
-    applied([action(Step(("false",), undo=Step(("undo",))))], journal)
-    assert reverse(read(journal.folder), IDLE).actions == ()
+@pytest.mark.parametrize(("command", "there"), [("exit 1", True), ("exit 127", False)])
+def test_a_step_that_failed_may_have_been_taken_in_part(
+    journal: Journal, command: str, *, there: bool
+) -> None:
+    undo = Step(("undo",))
+    applied([action(sh(command, undo=undo))], journal)
+    found = reverse(read(journal.folder), IDLE).actions
+    assert [each.steps for each in found] == [(undo,)] * there
 
 
 def test_a_step_without_an_end_may_have_been_taken(journal: Journal) -> None:
@@ -113,7 +117,7 @@ def test_a_journal_that_is_damaged_hides_no_other(journal: Journal) -> None:
     damaged = json.loads(listing_json(journal.folder.parent, "1"))["runs"][1]
     assert (damaged.pop("run"), [*damaged]) == ("20260101-000000-0000", ["error"])
     assert "the journal " in damaged["error"]
-    assert undone(journal.folder.parent, journal.run) == frozenset()
+    assert undone(journal.folder.parent, journal.run) == {}
 
 
 def test_nothing_is_undone_on_a_node_that_serves_or_may_do_so(journal: Journal) -> None:
@@ -142,18 +146,27 @@ def test_a_node_is_known_again_from_the_journal(tmp_path: Path) -> None:
     assert (record.nodes, record.local, record.undoes, record.over) == (nodes, True, "r", True)
 
 
-def test_what_was_printed_and_not_heard_stays_on_the_node(journal: Journal) -> None:
-    step = sh("echo a", undo=Step(("remove",), fed_output=True))
-    journal.begin(0, action(step), step)
+@pytest.mark.usefixtures("shell")
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_was_printed_and_not_heard_is_on_the_node(
+    journal: Journal, tmp_path: Path, *, begun: bool
+) -> None:
+    heard = tmp_path / "heard"
+    undo = Step(("sh", "-c", f"cat >{heard}"), fed_output=True)
+    step = sh("echo a", undo=undo)
+    if begun:
+        applied([action(step)], journal)
+        file = journal.folder / FILE
+        *lines, _end = file.read_text().splitlines(keepends=True)
+        file.write_text("".join(lines))
+        assert Path(ON_NODE, journal.run, "0.out").read_text() == "a\n"
+    else:
+        journal.begin(0, action(step), step)
     plan = reverse(read(journal.folder), IDLE)
-    assert (plan.actions, plan.left[0].why) == (
-        (),
-        "what it printed did not arrive: it is on the node, 0.out",
-    )
-    with_output = Journal.begun(journal.folder.parent, "fix", [HERE], version="1")
-    with closing(with_output):
-        applied([action(step)], with_output)
-    assert Path(SAVED, with_output.run, "0.out").read_text() == "a\n"
+    with closing(Journal.begun(journal.folder.parent, "undo", [HERE], version="1")) as another:
+        assert applied(plan.actions, another)["here"].stopped is None
+    assert heard.exists() is begun
+    assert not begun or heard.read_text() == "a\n"
 
 
 def test_an_undo_that_stopped_goes_on_where_it_was(journal: Journal, tmp_path: Path) -> None:

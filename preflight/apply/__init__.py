@@ -17,7 +17,7 @@ from functools import partial
 from preflight.apply.foreman import Foreman
 from preflight.apply.script import LOCK, script
 from preflight.collect import side_by_side
-from preflight.errors import TransportError
+from preflight.errors import JournalError, PluginError, TransportError
 from preflight.journal import Journal
 from preflight.model import Act, Action, Done, Limits, Node, Plan
 from preflight.transport import LiveShell
@@ -72,8 +72,12 @@ def _work(foreman: Foreman, shell: LiveShell) -> Applied:
     text = script(steps, foreman.marks, journal.run, foreman.limits, keep_going=foreman.keep_going)
     try:
         why = foreman.why(shell.converse(text, foreman.limits, foreman))
-    except (TransportError, OSError) as exc:
+    except TransportError as exc:
         why = str(exc)
+    except (JournalError, PluginError):
+        raise
+    except Exception as exc:  # noqa: BLE001 - whatever befell this node, the others go on
+        why = f"{type(exc).__name__}: {exc}"
     if why is not None:
         journal.stopped(name, why)
     return Applied(name, foreman.done, why)

@@ -27,11 +27,12 @@ class Foreman:
     marks: Marks = field(default_factory=Marks)
     begun: dict[int, Done] = field(default_factory=dict)
     over: bool = False
-    refusal: str = ""
+    refusals: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Nothing was heard yet."""
         self._out, self._err = _Ear(self.marks.steps), _Ear(self.marks.steps)
+        self._due = _before(0)
 
     def hear(self, out: bytes, err: bytes) -> bytes:
         """Take in what was printed; give the word for the step that the script is ready for."""
@@ -47,17 +48,25 @@ class Foreman:
 
     def _answer(self, word: str, rest: str, out: bytes, err: bytes) -> bytes:
         if word == "held":
-            self.refusal, self.over = rest, True
-            return b""
-        number, _, more = rest.partition(" ")
+            return self._enough(rest)
+        said, _, more = rest.partition(" ")
+        number = self._due.get(word)
+        if number is None or said != str(number) or (word == "done" and not more.isdecimal()):
+            return self._enough(f"it answered out of turn: {word} {rest}")
         if word == "ready":
-            return self._begin(int(number), out, err)
+            return self._begin(number, out, err)
         if word == "saved":
-            return self._save(int(number), more, out)
-        return self._end(int(number), int(more), out, err)
+            return self._save(number, more, out)
+        return self._end(number, int(more), out, err)
+
+    def _enough(self, why: str) -> bytes:
+        self.refusals.append(why)
+        self.over = True
+        return b""
 
     def _begin(self, number: int, out: bytes, err: bytes) -> bytes:
         action, step = self.steps[number]
+        self._due = {"saved" if isinstance(step, Overwrite) else "done": number, "done": number}
         if isinstance(step, Overwrite) and (drift := self._drift(step.guard, out, err)):
             why = f"{action.finding.subject}: {drift}; nothing was written to it"
             return self._refuse(number, why)
@@ -87,6 +96,7 @@ class Foreman:
         if isinstance(step, Overwrite) and (wrong := _not_as_left(step, data)):
             return self._refuse(number, f"{step.path}: {wrong}; nothing was written to it")
         self.journal.save(self.node.name, number, data)
+        self._due = {"done": number}
         return _go(number)
 
     def _end(self, number: int, rc: int, out: bytes, err: bytes) -> bytes:
@@ -94,13 +104,15 @@ class Foreman:
             self.begun[number] = replace(self.begun[number], rc=rc, out=out, err=err)
             self.journal.end(number, self.begun[number])
         else:  # it came to nothing before the word was asked for
-            self.refusal = self.refusal or _last(err, out)
+            self.refusals.append(_last(err, out))
+        self._due = _before(number + 1)
         self.over = self._ends(number) or (rc != 0 and not self.keep_going)
         return b""
 
     def _refuse(self, number: int, why: str) -> bytes:
         """No word for this step; the others are none the worse for it where all are to be taken."""
-        self.refusal = self.refusal or why
+        self.refusals.append(why)
+        self._due = _before(number + 1)
         self.over = self._ends(number) or not self.keep_going
         return b"" if self.over else f"skip {number}\n".encode()
 
@@ -114,10 +126,9 @@ class Foreman:
 
     def why(self, output: Output) -> str | None:
         """Why not all steps were taken; None where they were."""
-        if self.refusal:
-            return self.refusal
-        if failed := next((done for done in self.done if done.rc), None):
-            return f"exit {failed.rc}: {_last(failed.err, failed.out)}"
+        failed = [f"exit {each.rc}: {_last(each.err, each.out)}" for each in self.done if each.rc]
+        if every := [*self.refusals, *failed]:
+            return "; ".join(every)
         if len(self.done) == len(self.steps) and self.done[-1].rc == 0:
             return None
         ended = f"the shell ended with exit {output.rc}: {_last(output.err, output.out)}"
@@ -159,6 +170,11 @@ def _not_as_left(step: Overwrite, data: bytes) -> str:
     new = step.parts(step.data)
     good = all(a in {b, c} for a, b, c in zip(there, wanted, new, strict=True))
     return "" if good else "it is not as it was left"
+
+
+def _before(number: int) -> dict[str, int]:
+    """What a node may say before that step, each word with the number it must name."""
+    return {"ready": number, "done": number}
 
 
 def _go(number: int) -> bytes:

@@ -21,7 +21,8 @@ from preflight.collect import script as question
 from preflight.facts.disk import HEAD, TAIL
 from preflight.facts.disk.lvm import SECTOR
 from preflight.facts.usage import OPEN_ALONE
-from preflight.model import Act, Extent, Limits, Overwrite, Step
+from preflight.journal import ON_NODE
+from preflight.model import DRIFTED, NOT_SAVED, Act, Extent, Limits, Overwrite, Step
 
 LOCK = "/run/gkprep.lock"
 """Held on a node while steps are taken there; it says by whom."""
@@ -29,11 +30,15 @@ LOCK = "/run/gkprep.lock"
 MOST = 1 << 20
 """Bytes of what a step prints that are sent; all of it stays on the node."""
 
-SAVED = "/var/lib/gkprep"
-"""Where a node keeps what was erased from its disks, a folder for each run."""
+PATIENCE = 120
+"""Seconds that a node waits for a word. It comes at once, or the line is broken: nobody is there,
+and the lock is not to be held until TCP finds that out."""
 
-# sysexits.h: EX_IOERR and EX_TEMPFAIL, for steps that did not come to their command.
-NOT_SAVED, DRIFTED = 74, 75
+LOCK_TRIES = 20
+"""Seconds for udev to look at a disk: it holds the same lock meanwhile."""
+
+ROOM = 1 << 16
+"""Bytes that must be free before the first step, for what it prints."""
 
 _HANDS = f"""\
 command -v flock >/dev/null || {{ mark 'held flock: not found'; exit; }}
@@ -41,7 +46,8 @@ exec 8>>{LOCK}
 flock -n 8 || {{ mark "held another gkprep is at work here: $(cat {LOCK})"; exit; }}
 await() {{
   mark "$1"
-  IFS= read -r word || exit
+  # Nothing is behind the line that head could swallow: one word is said, and the next waits for us.
+  word=$(timeout -s KILL $patience head -n 1 8>&- 9<&-)
   case $word in "go $2") ;; "skip $2") return 1 ;; *) exit ;; esac
 }}
 ended() {{
@@ -57,11 +63,24 @@ around() {{
     dd if=$held bs=512 skip=$last count={TAIL // 512}
   }} 2>/dev/null | sha256sum | cut -d ' ' -f 1
 }}
+locked() {{
+  left=$tries
+  until flock -n 9; do
+    [ $((left -= 1)) -ge 0 ] || return
+    sleep 1 8>&-
+  done
+}}
 taken() {{
   {OPEN_ALONE} "$disk" 2>&1 |
     grep -q -e 'is in use' -e 'is mounted'
 }}
 """
+
+
+# What is saved, and printed, is kept on the node too.
+_ROOM = f"""\
+why=$( (umask 077; mkdir -p $kept && head -c {ROOM} /dev/zero >$kept/room && rm $kept/room) 2>&1) ||
+  {{ mark "held nothing can be kept in $kept: $why"; exit; }}"""
 
 
 @dataclass(frozen=True)
@@ -80,11 +99,9 @@ def script(
     It ends with the first that fails, unless it is to `keep_going`.
     """
     going = "going=on" if keep_going else "going="
-    lines = [head(marks.steps), _HANDS, f"kept={SAVED}/{run} {going}", "work() {"]
-    lines.append(f"echo {shlex.quote(_who())} >{LOCK}")
-    lines.append(
-        "(umask 077; mkdir -p $kept) || { mark 'held no folder for what is saved'; exit; }"
-    )
+    lines = [head(marks.steps), _HANDS, f"kept={ON_NODE}/{run}"]
+    lines.append(f"patience={PATIENCE} tries={LOCK_TRIES} {going}")
+    lines.append(f"work() {{\necho {shlex.quote(_who())} >{LOCK}\n{_ROOM}")
     lines.append("\n".join(f"step_{number}" for number in range(len(steps))))
     lines.append("}")
     for number, step in enumerate(steps):
@@ -98,12 +115,12 @@ def script(
 
 
 def _who() -> str:
-    """Who holds a node's lock: `root@controller since 2026-11-25 16:00:00`."""
+    """Who holds a node's lock: `root@controller since 2026-11-25 16:00:00 +0000`."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's uid may have no name
         user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    return f"{user}@{socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S %z')}"
 
 
 def _command(number: int, step: Step) -> str:
@@ -136,11 +153,11 @@ def _overwrite(number: int, step: Overwrite, marks: Marks, limits: Limits) -> st
     return f"""\
 disk={shlex.quote(step.path)}
 [ -r "$disk" ] || {{ echo "$disk is gone" >&2; {stop}; }}
-exec 9<"$disk"
+command exec 9<"$disk" || {{ echo "$disk cannot be opened" >&2; {stop}; }}
 held=/proc/$$/fd/9
-flock -n 9 || {{ echo "another program has locked $disk" >&2; {stop}; }}
+locked || {{ echo "another program has locked $disk" >&2; {stop}; }}
 before=$(around)
-[ "$before" = {step.around or '"$before"'} ] || {{
+[ "$before" = {shlex.quote(step.around) if step.around else '"$before"'} ] || {{
   echo "something has come onto $disk since" >&2; {stop}
 }}
 export GKPREP_SHELL=$$

@@ -11,7 +11,7 @@ that was killed can be read: a step without an end may have been taken, or half 
 """
 
 from preflight.journal.keep import Journal, runs_folder
-from preflight.journal.plain import FILE
+from preflight.journal.plain import FILE, ON_NODE
 from preflight.journal.tell import Record, Taken, read, runs, undone
 
-__all__ = ["FILE", "Journal", "Record", "Taken", "read", "runs", "runs_folder", "undone"]
+__all__ = ["FILE", "ON_NODE", "Journal", "Record", "Taken", "read", "runs", "runs_folder", "undone"]

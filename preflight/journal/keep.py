@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -24,6 +25,15 @@ def runs_folder() -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415 - only who changes a node needs it
 
     return user_state_path("gkprep", appauthor=False) / "runs"
+
+
+def _settle(folder: Path) -> None:
+    """Have the names in a folder outlive a power cut too (fsync(2))."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 class Journal:
@@ -57,10 +67,13 @@ class Journal:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (folder / name).mkdir(mode=0o700)
             file = os.fdopen(os.open(folder / name / FILE, _NEW, mode=0o600), "w", encoding="ascii")
+            for made in (folder / name, folder):
+                _settle(made)
         except OSError as exc:
             raise JournalError(f"no journal can be kept in {folder}: {exc.strerror}") from exc
         journal = cls(folder / name, file)
         told = {"command": command, "gkprep": version, "local": local, "undoes": undoes}
+        told["host"] = socket.gethostname()
         journal._write("run", schema=SCHEMA, **told, nodes=[node_plain(node) for node in nodes])
         return journal
 
@@ -88,6 +101,7 @@ class Journal:
                 saved.write(data)
                 saved.flush()
                 os.fsync(saved.fileno())
+            _settle(self.folder)
         except OSError as exc:
             raise JournalError(f"{file} cannot be written: {exc.strerror}") from exc
         digest = hashlib.sha256(data).hexdigest()
@@ -106,8 +120,12 @@ class Journal:
         try:
             self._write("over")
         finally:
-            with suppress(OSError):  # what could not be written was told already
-                self._file.close()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Leave it as it is: the run did not come to its end."""
+        with suppress(OSError):  # what could not be written was told already
+            self._file.close()
 
     def _write(self, event: str, **told: object) -> None:
         moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")

@@ -23,6 +23,9 @@ from preflight.model import (
     Step,
 )
 
+ON_NODE = "/var/lib/gkprep"
+"""Where a node keeps what was erased from its disks, and what steps printed: a folder for a run."""
+
 FILE = "journal.jsonl"
 SCHEMA = 1
 NOTHING_READ = Guard((), lambda _facts: "a step out of a journal is for undo alone")

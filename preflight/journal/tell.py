@@ -13,7 +13,7 @@ from typing import Any
 
 from preflight.errors import UsageError
 from preflight.journal.plain import FILE, SCHEMA, act_of, node_of, raw
-from preflight.model import Done, Node
+from preflight.model import DRIFTED, NOT_SAVED, Done, Node
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,25 @@ class Taken:
     saved: bytes | None = None
     undoes: int | None = None
 
+    @property
+    def wrote(self) -> bool:
+        """Whether an Overwrite may have changed a byte."""
+        return self.kept and self.done.rc not in {NOT_SAVED, DRIFTED}
+
 
 @dataclass(frozen=True)
 class Record:
     """A run as its journal tells it.
 
-    `undoes` is the run that this one takes back, None where it is no undo; `over`: it came to its
-    end, whatever that was.
+    `host` is the machine that gkprep ran on, `local` whether that was the node itself. `undoes` is
+    the run that this one takes back, None where it is no undo; `over`: it came to its end, whatever
+    that was.
     """
 
     run: str
     started: datetime
     command: str
+    host: str
     local: bool
     nodes: tuple[Node, ...]
     undoes: str | None
@@ -79,6 +86,7 @@ def _record(folder: Path, events: Sequence[Mapping[str, Any]]) -> Record:
         run=folder.name,
         started=datetime.fromisoformat(first["at"]),
         command=first["command"],
+        host=first["host"],
         local=first["local"],
         nodes=tuple(node_of(node) for node in first["nodes"]),
         undoes=first["undoes"],
@@ -92,19 +100,20 @@ def runs(folder: Path) -> list[str]:
     return sorted((path.parent.name for path in folder.glob(f"*/{FILE}")), reverse=True)
 
 
-def undone(folder: Path, run: str) -> frozenset[tuple[str, int]]:
-    """Steps of `run`, by node and number, that other runs below `folder` have taken back."""
-    found = set()
+def undone(folder: Path, run: str) -> dict[tuple[str, int], bool]:
+    """Steps of `run`, by node and number, that other runs below `folder` were to take back.
+
+    True where one has; False where what was erased may be back in part.
+    """
+    found: dict[tuple[str, int], bool] = {}
     for name in runs(folder):
         with suppress(UsageError):  # that of another run is not what is asked for
             record = read(folder / name)
-            if record.undoes == run:
-                found |= {
-                    (taken.done.node, taken.undoes)
-                    for taken in record.taken
-                    if taken.undoes is not None and taken.done.rc == 0
-                }
-    return frozenset(found)
+            for taken in record.taken if record.undoes == run else ():
+                if taken.undoes is not None and (taken.done.rc == 0 or taken.wrote):
+                    step = (taken.done.node, taken.undoes)
+                    found[step] = found.get(step, False) or taken.done.rc == 0
+    return found
 
 
 def _taken(events: Iterable[Mapping[str, Any]], folder: Path) -> tuple[Taken, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ class _Kept:
     """One run: what its journal tells, and what other runs have taken back of it."""
 
     record: Record
-    back: frozenset[tuple[str, int]]
+    back: Mapping[tuple[str, int], bool]
 
     @cached_property
     def left(self) -> int:
@@ -75,7 +76,7 @@ def _line(kept: _Kept) -> str:
 
 
 def _open(kept: _Kept) -> str:
-    if kept.back:
+    if any(kept.back.values()):
         return f"undone but for {many(kept.left, 'step')}" if kept.left else "undone"
     return "can be undone" if kept.left else "nothing to undo"
 
