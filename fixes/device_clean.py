@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from checks.device_clean import device_clean
 from preflight.facts import block, disk, gluster
 from preflight.facts.block import Block
 from preflight.facts.disk import guard
 from preflight.facts.disk.footprint import footprint
-from preflight.facts.disk.remains import Remains, remains
+from preflight.facts.disk.partitions import Partition
+from preflight.facts.disk.remains import Remains, listed, remains
 from preflight.facts.disk.token import identity, token
 from preflight.facts.service import serving
 from preflight.facts.uses import uses
@@ -46,9 +47,10 @@ def erase(finding: Finding, facts: Facts) -> Iterator[Act]:
         raise Unfixable(f"nothing is erased on a node {served}")
     group = content.volume.group.name if content.volume and content.volume.group else ""
     refuse_used(path, found, facts, group)
-    if kind is Remains.EMPTY_TABLE and len(block.stack(facts[block.devices], found)) > 1:
+    known = len(block.stack(facts[block.devices], found)) > 1
+    if kind is Remains.EMPTY_TABLE and known:
         raise Unfixable("the kernel still has partitions of it")
-    refuse_unseen(content)
+    refuse_unseen(listed(signatures, content), content.asked, known=known)
     if group:
         yield from deactivated(group, facts)
     extents = footprint(signatures, content)
@@ -71,10 +73,13 @@ def pinned(path: str, facts: Facts) -> tuple[Block, str]:
     return found, pin
 
 
-def refuse_unseen(content: disk.Content) -> None:
-    """A partition of which only the copy of a GPT still tells may be a volume group's."""
-    for partition in (each for table in content.gpts for each in table.partitions):
-        if partition.start not in content.asked:
+def refuse_unseen(partitions: Iterable[Partition], asked: Collection[int], *, known: bool) -> None:
+    """A partition that the kernel does not know may be a volume group's, or hold one that is.
+
+    One that begins where the disk does, in a hybrid image's table, was looked into as the disk.
+    """
+    for partition in partitions:
+        if not (known if partition.extended else partition.start in {0, *asked}):
             raise Unfixable(
                 f"nobody could look into its partition {partition.number}, which the kernel does"
                 " not know"

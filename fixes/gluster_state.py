@@ -13,7 +13,7 @@ MOVE = f"""\
 {gluster.DIGEST}
 from=$1 to=$2 seen=$3
 for comm in /proc/[0-9]*/comm; do
-  ! grep -qsx glusterd $comm || {{ echo "glusterd runs by now" >&2; exit 1; }}
+  ! grep -qsx -e glusterd -e glusterfsd $comm || {{ echo "Gluster runs by now" >&2; exit 1; }}
 done
 [ "$(digest "$from")" = "$seen" ] || {{ echo "$from has changed since" >&2; exit 1; }}
 [ ! -e "$to" ] || {{ echo "$to is there already" >&2; exit 1; }}
@@ -32,8 +32,9 @@ mv -T "$from" "$to"\
 def aside(finding: Finding, facts: Facts) -> Iterator[Step]:
     """Moves /var/lib/glusterd and /var/lib/heketi aside, beside where they are, with a token only.
 
-    Nothing is deleted. What is in them must be as it was when the token was printed, and no
-    glusterd may run. Undone by moving them back, unless something is there again.
+    Nothing is deleted. What is in them must be as it was when the token was printed, and neither
+    glusterd nor a brick's process may run. Undone by moving them back, unless something is there
+    again.
     """
     for folder, seen in facts[gluster.state].folders:
         to = f"{folder}.gkprep-{finding.token}"

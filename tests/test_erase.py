@@ -269,7 +269,8 @@ def test_a_group_that_heketi_did_not_make_is_never_touched() -> None:
 def test_what_is_beside_a_group_is_told_and_named_with_it() -> None:
     values = leftover()
     mbr = Mbr(protective=False, counts=True, partitions=(PARTITION,))
-    beside = replace(values[disk.content("/dev/sdb").name], mbr=mbr)  # type: ignore[type-var]
+    content = values[disk.content("/dev/sdb").name]
+    beside = replace(content, mbr=mbr, asked=(63 * 512, MIB))  # type: ignore[type-var]
     both = values | {disk.content("/dev/sdb").name: beside}
     [action] = consented(both).withheld
     assert action.finding.saw.endswith(f"{GROUP} with 0 bricks and dos with 1 partition")
@@ -312,6 +313,25 @@ def test_what_nobody_could_look_into_may_be_a_volume_groups() -> None:
     values[disk.signatures("/dev/sdb").name] = SEEN[2:]
     [told] = whys(consented(values))
     assert told.startswith("nobody could look into its partition 3")
+
+
+@pytest.mark.parametrize(
+    "partition", [replace(PARTITION, start=2 * MIB), replace(PARTITION, type="0x05")]
+)
+def test_a_dos_table_of_which_the_kernel_knows_nothing_is_the_same(partition: Partition) -> None:
+    mbr = Mbr(protective=False, counts=True, partitions=(partition,))
+    values = disks(replace(EMPTY, mbr=mbr, gpts=(), asked=(63 * 512, MIB)))
+    values[disk.signatures("/dev/sdb").name] = (Signature(0x1FE, "dos"),)
+    [told] = whys(consented(values))
+    assert told.startswith("nobody could look into its partition 1")
+    content = replace(EMPTY, mbr=mbr, gpts=(), asked=(63 * 512, MIB))
+    known = disks(content, more=(Block("sdb1", "8:17", "part", 1 << 30, parent="sdb"),))
+    known[disk.signatures("/dev/sdb").name] = (Signature(0x1FE, "dos"),)
+    assert bool(whys(consented(known))) is not partition.extended
+    whole = replace(partition, start=0, type="0x17")
+    image = disks(replace(content, mbr=replace(mbr, partitions=(whole,))))
+    image[disk.signatures("/dev/sdb").name] = (Signature(0x1FE, "dos"),)
+    assert whys(consented(image)) == []
 
 
 # --- what else is left ---------------------------------------------------------------------------

@@ -175,7 +175,7 @@ def test_what_has_changed_or_is_at_work_is_not_moved(root: Root) -> None:
     root.write("var/lib/heketi/more", "x")
     assert run(root, second) == "/var/lib/heketi has changed since"
     root.write("proc/8/comm", "glusterd\n")
-    assert run(root, first) == "glusterd runs by now"
+    assert run(root, first) == "Gluster runs by now"
     assert (root.path / "var/lib/glusterd/peers/1b2c").exists()
 
 

@@ -29,7 +29,6 @@ Json = dict[str, Any]
 ERASABLE = states(erasable)
 UNTOUCHABLE = states(untouchable)
 STATES = {**ERASABLE, **UNTOUCHABLE}
-# On a node that serves nothing is undone: what serves, and all that is in use, has its own.
 SHELVES = {
     "node1": tuple(ERASABLE)[0::2],
     "node2": tuple(ERASABLE)[1::2],

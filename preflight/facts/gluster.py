@@ -75,7 +75,11 @@ def parse_state(text: str) -> State:
 # Bricks are mounted below heketi's folder: -xdev keeps out of them.
 DIGEST = """\
 digest() {
-  find "$1" -xdev -type f -exec sha256sum {} + 2>&1 | sort | sha256sum | cut -d ' ' -f 1
+  {
+    find -H "$1" -xdev -type f -exec sha256sum {} +
+    find -H "$1" -xdev ! -type f -print
+    find -H "$1" -xdev -type l -exec readlink {} \\;
+  } 2>&1 | sort | sha256sum | cut -d ' ' -f 1
 }"""
 
 state = Probe(

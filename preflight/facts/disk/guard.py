@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from preflight.facts import block, usage
+from preflight.facts import block, service, usage
 from preflight.facts.block import Block
 from preflight.facts.disk.footprint import covers
 from preflight.facts.disk.probes import content, signatures
@@ -41,7 +41,7 @@ def vacant(path: str, known: Mapping[str, str], extents: Sequence[Extent]) -> Gu
 def _probes(path: str) -> tuple[Probe[object], ...]:
     of_disk = (block.target(path), signatures(path), content(path), usage.taken(path))
     use = (usage.mounts, usage.swaps, usage.opens, usage.members)
-    return (shell, block.devices, *of_disk, *use)
+    return tuple(dict.fromkeys((shell, *service.ASKED, *of_disk, *use)))
 
 
 def _changed(path: str, pin: str, partitioned: bool, facts: Facts) -> str | None:
@@ -71,6 +71,8 @@ def _disk(path: str, facts: Facts) -> Block | None:
 
 
 def _used(path: str, disk: Block, facts: Facts, *, partitioned: bool = False) -> str | None:
+    if served := service.serving(facts):
+        return f"the node is {served}"
     others = frozenset(opener for opener in facts[usage.opens] if opener.pid != facts[shell])
     seen = replace(facts, values={**facts.values, usage.opens.name: others})
     layers = block.stack(facts[block.devices], disk)

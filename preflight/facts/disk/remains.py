@@ -8,7 +8,7 @@ from enum import Enum
 from preflight.errors import Unknown
 from preflight.facts.disk.lvm import SECTOR, VolumeGroup
 from preflight.facts.disk.magic import Signature
-from preflight.facts.disk.partitions import Gpt
+from preflight.facts.disk.partitions import PROTECTIVE, Gpt, Mbr, Partition
 from preflight.facts.disk.probes import Content
 
 TABLES = frozenset({"gpt", "PMBR", "dos"})
@@ -103,14 +103,29 @@ def tables(signatures: Sequence[Signature], content: Content) -> list[str]:
 
 def _tables(types: set[str], signatures: Sequence[Signature], content: Content) -> Iterator[str]:
     gpts, mbr = content.gpts, content.mbr
-    # A boot sector ends with 55 AA too, and its code reads as nonsense entries.
-    dos = mbr and not mbr.protective and ("dos" in types or mbr.counts)
     if gpts:
         yield _gpt(gpts)
     elif mbr and mbr.protective:
         yield "protective MBR without its gpt"
-    if mbr and dos and not any(marks(signatures, content)):
+    if mbr and _dos(types, mbr) and not any(marks(signatures, content)):
         yield _table("dos", len(mbr.partitions))
+
+
+def _dos(types: set[str], mbr: Mbr) -> bool:
+    """Whether it may be a table: a boot sector ends with 55 AA too, and its code reads as one."""
+    return not mbr.protective and ("dos" in types or mbr.counts)
+
+
+def listed(signatures: Sequence[Signature], content: Content) -> Iterator[Partition]:
+    """All that any table on the disk names, whether the kernel knows it or not."""
+    types = {signature.type for signature in signatures}
+    for table in content.gpts:
+        yield from table.partitions
+    mbr = content.mbr
+    if mbr and _dos(types, mbr) and ("dos" in types or not any(marks(signatures, content))):
+        for partition in mbr.partitions:
+            if partition.type != f"{PROTECTIVE:#04x}":  # in a hybrid, the rest is the GPT's
+                yield partition
 
 
 def _gpt(gpts: Iterable[Gpt]) -> str:

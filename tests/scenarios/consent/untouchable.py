@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.scenarios import DISK
 from tests.scenarios.consent import State
-from tests.scenarios.device_clean import lvm
 from tests.scenarios.device_idle import filesystems, layers, processes
 
 
@@ -58,6 +57,18 @@ vgchange -qq --activate n others""",
     "LVM physical volume of volume group others; gkprep never touches it",
 )
 
+# Of a partition that begins where no first one would, and that the kernel has forgotten.
+foreign_forgotten = State(
+    f"""
+parted -s {DISK} mklabel msdos mkpart primary 4096s 100%
+udevadm settle
+vgcreate -qq strangers {DISK}1
+udevadm settle
+partx --delete {DISK}""",
+    "dos",
+    "dos with 1 partition*",
+)
+
 foreign_active = State(layers.volumes.broken, "LVM2_member", layers.volumes.saw)
 
 array = State(
@@ -71,5 +82,3 @@ encrypted = State(layers.encrypted.broken, "crypto_LUKS", layers.encrypted.saw)
 held_open = State(
     f"mkfs.ext4 -qF {DISK}\n{for_good(processes.reader.broken)}", "ext4", processes.reader.saw
 )
-
-in_service = State(lvm.in_service.broken, "LVM2_member", lvm.in_service.saw)
