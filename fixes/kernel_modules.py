@@ -9,8 +9,24 @@ from preflight.facts import kernel
 from preflight.plugin import Facts, Finding, Risk, Step, Unfixable, fix
 
 OWN = "/etc/modules-load.d/gkprep.conf"
-# The file goes with its last line: it was not there before gkprep wrote the first.
-FORGET = '[ ! -e "$2" ] || { sed -i "/^$1\\$/d" "$2" && find "$2" -empty -delete; }'
+# What it prints is for the undo: that there was no such file, or that its last line had no end.
+ADD = """\
+name=$1 file=$2
+! grep -qsx "$name" "$file" || exit 0
+[ -e "$file" ] || echo created
+[ -z "$(tail -c 1 "$file" 2>/dev/null)" ] || { echo ended; echo >>"$file"; } || exit
+echo "$name" >>"$file"\
+"""
+# A link stays a link: it is the file behind it that is written anew.
+FORGET = """\
+name=$1 file=$(readlink -f "$2") said=$(cat)
+[ -e "$file" ] || exit 0
+sed -i "/^$name\\$/d" "$file" || exit
+case $said in
+created) [ -s "$file" ] || rm "$file" ;;
+ended) truncate -s -1 "$file" ;;
+esac\
+"""
 
 
 @fix(kernel_modules, risk=Risk.SAFE)
@@ -26,7 +42,6 @@ def load_modules(finding: Finding, facts: Facts) -> Iterator[Step]:
             raise Unfixable("this kernel needs the package that brings the module")
         yield Step(("modprobe", name), undo=Step(("modprobe", "-r", name)))
     if name not in facts[kernel.persisted]:
-        forget = Step(("sh", "-c", FORGET, "sh", name, OWN), shown=f"take {name} out of {OWN}")
-        yield Step(
-            ("tee", "-a", OWN), f"{name}\n".encode(), shown=f"add {name} to {OWN}", undo=forget
-        )
+        remove, add = f"take {name} out of {OWN}", f"add {name} to {OWN}"
+        forget = Step(("sh", "-c", FORGET, "sh", name, OWN), shown=remove, fed_output=True)
+        yield Step(("sh", "-c", ADD, "sh", name, OWN), shown=add, undo=forget)

@@ -31,8 +31,13 @@ ours() {{
   esac
 }}
 {packages.REASON}
-before=$(list 2>/dev/null | sort)
 export DEBIAN_FRONTEND=noninteractive
+# What was broken off, by a restart perhaps, keeps apt from all else. Whose it was is not known, so
+# it is not for this run's undo.
+if [ "$manager" = apt-get ] && [ -n "$(ls -A /var/lib/dpkg/updates 2>/dev/null)" ]; then
+  dpkg --configure -a >&2
+fi
+before=$(list 2>/dev/null | sort)
 said=$("$@" 2>&1)
 status=$?
 printf '%s\\n' "$said" >&2
@@ -53,6 +58,8 @@ export DEBIAN_FRONTEND=noninteractive
 manager=$1
 {packages.REASON}
 set -- $(cat)
+# rpm refuses what is gone already: an undo may have been broken off.
+[ "$manager" = apt-get ] || set -- $(for name; do ! rpm -q --quiet "$name" || echo "$name"; done)
 [ $# != 0 ] || exit 0
 said=$(if [ "$manager" = apt-get ]; then dpkg --remove "$@"; else rpm -e "$@"; fi 2>&1)
 status=$?
@@ -64,6 +71,8 @@ exit $status"""
 @fix(mount_glusterfs, risk=Risk.SAFE)
 def install_client(finding: Finding, facts: Facts) -> Iterator[Step]:
     """Installs the package that brings mount.glusterfs, from the node's own repositories.
+
+    Where dpkg was broken off before, `dpkg --configure -a` comes first, as apt demands.
 
     Undone by removing the packages that came with it, those and no others, unless something else
     needs them by now.

@@ -179,3 +179,25 @@ def test_what_takes_a_token_is_mended_with_it_and_comes_back(story: Story) -> No
     assert (code, undone["plan"]["left"]) == (0, [])
     assert [each for each in told(undone) if each[0] in BY_TOKEN] == told(report)
     assert story.folders() == before
+
+
+def test_ufw_is_opened_and_closed_again(story: Story) -> None:
+    machine = story.lab.machines["node1"]
+    machine.run(
+        "apt-get -qq install -y ufw && systemctl disable --now firewalld"
+        " && ufw allow 22/tcp && ufw --force enable",
+        timeout=240,
+    )
+    before = machine.run("ufw status").stdout
+    chosen = ("--limit", machine.name, "--only", "firewall-ports")
+    code, report = story.run("fix", "--yes", *chosen)
+    assert (failing(report, "before"), code, failing(report)) == ({"firewall-ports"}, 0, set())
+    assert {action["argv"][0] for action in report["actions"]} == {"ufw"}
+    opened = machine.run("ufw status").stdout
+    assert all(port in opened for port in ("2222/tcp", "24007", "24008", "49152:49251/tcp"))
+    code, again = story.run("fix", "--yes", *chosen)
+    assert (code, again["plan"]["actions"]) == (0, [])
+    code, undone = story.run("undo", report["run"], "--yes")
+    assert code == 0, undone["plan"]
+    assert machine.run("ufw status").stdout == before
+    assert "firewall-ports" in failing(undone)

@@ -12,6 +12,7 @@ import pytest
 
 from checks.kernel_modules import required
 from fixes.firewall_ports import opened
+from fixes.kernel_modules import ADD, FORGET, OWN
 from fixes.mount_glusterfs import INSTALL, REMOVE
 from preflight import registry
 from preflight.errors import Unfixable, Unknown
@@ -86,22 +87,19 @@ def modules(**given: object) -> dict[str, object]:
 def test_a_module_is_loaded_now_and_at_boot() -> None:
     names = frozenset(required(NODE)) - {"dm_mirror"}
     made = planned("kernel-modules", modules(modules=names, persisted=names))
-    assert argvs(made) == [
-        ("modprobe", "dm_mirror"),
-        ("tee", "-a", "/etc/modules-load.d/gkprep.conf"),
-    ]
     [load, keep] = steps(made)
     assert isinstance(load, Step)
     assert isinstance(keep, Step)
-    assert load.undo == Step(("modprobe", "-r", "dm_mirror"))
-    assert keep.stdin == b"dm_mirror\n"
+    assert load == Step(("modprobe", "dm_mirror"), undo=Step(("modprobe", "-r", "dm_mirror")))
+    assert keep.argv == ("sh", "-c", ADD, "sh", "dm_mirror", OWN)
+    assert keep.shown == "add dm_mirror to /etc/modules-load.d/gkprep.conf"
     assert {action.risk for action in made.actions} == {Risk.SAFE}
 
 
 def test_only_what_is_missing_is_done() -> None:
     names = frozenset(required(NODE)) - {"dm_mirror"}
     assert [argv[0] for argv in argvs(planned("kernel-modules", modules(persisted=names)))] == [
-        "tee"
+        "sh"
     ]
     assert [argv[0] for argv in argvs(planned("kernel-modules", modules(modules=names)))] == [
         "modprobe"
@@ -116,19 +114,38 @@ def test_a_kernel_without_the_module_is_left_to_a_person() -> None:
     assert whys(made) == ["this kernel needs the package that brings the module"]
 
 
-def test_the_line_is_taken_out_again_and_the_file_with_the_last(tmp_path: Path) -> None:
-    names = frozenset(required(NODE)) - {"dm_mirror"}
-    [keep] = steps(planned("kernel-modules", modules(persisted=names)))
-    assert isinstance(keep, Step)
-    assert keep.undo
-    file = tmp_path / "gkprep.conf"
-    here = [str(file) if word.startswith("/etc/") else word for word in keep.undo.argv]
-    file.write_text("other\ndm_mirror\n")
-    subprocess.run(here, check=True)
-    assert file.read_text() == "other\n"
-    file.write_text("dm_mirror\n")
-    subprocess.run(here, check=True)
-    assert not file.exists()
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, "one\ntwo\n"),
+        ("", "one\ntwo\n"),
+        ("other\n", "other\none\ntwo\n"),
+        ("# mine\nother", "# mine\nother\none\ntwo\n"),
+        ("one\nother\n", "one\nother\ntwo\n"),
+    ],
+)
+def test_lines_are_added_to_what_is_there_and_taken_out_again(
+    tmp_path: Path, before: str | None, after: str, *, link: bool
+) -> None:
+    file, name = tmp_path / "real", tmp_path / "gkprep.conf"
+    if link:
+        name.symlink_to(file)
+    else:
+        file = name
+    if before is not None:
+        file.write_text(before)
+
+    def run(script: str, module: str, fed: bytes = b"") -> bytes:
+        words = ["sh", "-c", script, "sh", module, str(name)]
+        return subprocess.run(words, input=fed, check=True, capture_output=True).stdout
+
+    told = {module: run(ADD, module) for module in ("one", "two")}
+    assert file.read_text() == after
+    for module in ("two", *(["one"] if before != "one\nother\n" else [])):
+        run(FORGET, module, told[module])
+    assert (file.read_text() if file.exists() else None) == before
+    assert name.is_symlink() is link
 
 
 # --- mount-glusterfs -----------------------------------------------------------------------------
@@ -312,9 +329,8 @@ def test_the_last_line_is_why_it_failed(tmp_path: Path, case: str) -> None:
 
 def test_where_nothing_was_installed_nothing_is_removed(tmp_path: Path) -> None:
     told = tmp_path / "told"
-    environment = stand_ins(
-        tmp_path, dpkg=f'echo dpkg "$@" >>{told}', rpm=f'echo rpm "$@" >>{told}'
-    )
+    rpm = f'[ "$1 $3" != "-q gone" ] || exit 1; [ "$1" = -q ] || echo rpm "$@" >>{told}'
+    environment = stand_ins(tmp_path, dpkg=f'echo dpkg "$@" >>{told}', rpm=rpm)
 
     def remove(manager: str, names: bytes) -> None:
         words = ["sh", "-c", REMOVE, "sh", manager]
@@ -323,7 +339,8 @@ def test_where_nothing_was_installed_nothing_is_removed(tmp_path: Path) -> None:
     remove("apt-get", b"")
     assert not told.exists()
     remove("apt-get", b"a\nb\n")
-    remove("dnf", b"c\n")
+    remove("dnf", b"c\ngone\n")
+    remove("dnf", b"gone\n")
     assert told.read_text() == "dpkg --remove a b\nrpm -e c\n"
 
 

@@ -7,3 +7,8 @@ missing = Mended(
     "echo kept | tee /var/lib/glusterd/kept >/var/log/glusterfs/kept",
     saw="not installed",
 )
+
+interrupted = Mended(
+    broken="sed -n '/^Package: bash$/,/^$/p' /var/lib/dpkg/status >/var/lib/dpkg/updates/0000",
+    saw="not installed",
+)
