@@ -44,7 +44,7 @@ class Terms:
         something = plan.actions or typed or self.reboot
         if not something or not self._few_enough(plan, typed):
             return None
-        return typed if self.yes or prompt.consent() else None
+        return typed if self.yes or prompt.consent(len(typed)) else None
 
     def _page(self, plan: Plan, nodes: int, style: Style) -> str:
         return page.render(plan, nodes, style, reboot=self.reboot)
@@ -63,12 +63,15 @@ class Terms:
 
 
 def _typed(withheld: Iterable[Action]) -> tuple[str, ...]:
-    """The tokens of those actions that a person types at a terminal; anything else is a no."""
+    """The tokens of those actions that a person types at a terminal; an empty line is a no."""
     typed = []
     for action in withheld:
         finding = action.finding
         what = f"{finding.node}  {finding.check}  {finding.subject}: {finding.saw}"
         question = "    its token, to do this as well; Enter to leave it alone: "
-        if prompt.answer(f"{visible(what)}\n{question}") == finding.token:
-            typed.append(finding.token)
+        said = prompt.answer(f"{visible(what)}\n{question}")
+        while said and said != finding.token:
+            said = prompt.answer(f"    that is not its token\n{question}")
+        if said:
+            typed.append(said)
     return tuple(typed)

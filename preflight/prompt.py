@@ -65,9 +65,13 @@ def show(text: str) -> None:
     sys.stderr.flush()
 
 
-def consent() -> bool:
-    """Whether a person at a terminal says yes to the plan; nobody there is a no."""
-    return answer("Apply this plan? [y/N] ").lower() in {"y", "yes"}
+def consent(typed: int = 0) -> bool:
+    """Whether a person at a terminal says yes to the plan; nobody there is a no.
+
+    `typed` is how many tokens were typed, whose steps are in the plan now.
+    """
+    more = f", with what {typed} token{'s' * (typed > 1)} consented to" if typed else ""
+    return answer(f"Apply this plan{more}? [y/N] ").lower() in {"y", "yes"}
 
 
 def somebody() -> bool:

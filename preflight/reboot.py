@@ -24,19 +24,26 @@ flock -n {LOCK} true || {{ echo "another gkprep is at work here: $(cat {LOCK})" 
 systemctl reboot"""
 
 
-def restart(fleet: Reach, journal: Journal, timeout: float) -> dict[str, str]:
+def restart(fleet: Reach, journal: Journal, timeout: float, *, strict: bool) -> dict[str, str]:
     """Restart every node of `fleet`, wait for it and check it, before the next one is.
 
-    Returns why, by node, where it went no further: a node that serves Gluster is left alone; one
-    that does not come back within `timeout` seconds, or is not ready then, is the last.
+    Returns why, by node, where it went no further: a node that serves Gluster, or is not ready yet,
+    is left alone; one that does not come back within `timeout` seconds, or is not ready then, is
+    the last.
     """
     for node in fleet.nodes:
         alone = fleet.alone(node)
+        if not _ready(alone, strict=strict):
+            return {node.name: "not restarted: it is not ready; no further node is restarted"}
         if why := _restarted(alone, journal, timeout):
             return {node.name: f"{why}; no further node is restarted"}
-        if judge.verdict(alone.survey(UNHURRIED).findings, strict=False) is not Verdict.READY:
+        if not _ready(alone, strict=strict):
             return {node.name: "it is not ready after its restart; no further node is restarted"}
     return {}
+
+
+def _ready(alone: Reach, *, strict: bool) -> bool:
+    return judge.verdict(alone.survey(UNHURRIED).findings, strict=strict) is Verdict.READY
 
 
 def _restarted(alone: Reach, journal: Journal, timeout: float) -> str:

@@ -6,20 +6,22 @@ The second check says how it went.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from preflight import judge
 from preflight.apply import Applied, apply
+from preflight.errors import JournalError
 from preflight.facts.block import devices
 from preflight.journal import Journal, Record, runs_folder, undone
-from preflight.model import Done, Fix, Limits, Plan, Verdict
+from preflight.model import Done, Facts, Fix, Left, Limits, Plan, Risk, Verdict
 from preflight.plan import plan
 from preflight.reach import UNHURRIED, Reach
 from preflight.reboot import restart
 from preflight.saved import SavedPlan
 from preflight.survey import Survey
-from preflight.undo import SERVES, reverse
+from preflight.undo import SERVES, in_use, reverse
 
 Consent = Callable[[Plan], "Collection[str] | None"]
 """Asked with a plan: the tokens that a person gave on top of it, or None where it is a no."""
@@ -34,7 +36,8 @@ class Way:
     """How to go about it.
 
     `timeout` is the most, in seconds, that the steps of one node may take together, and its
-    restart. `tokens` are consents to wipe, `saved` the plan that alone may be applied.
+    restart. `tokens` are consents to wipe, `saved` the plan that alone may be applied. With
+    `strict`, a node with a warning is not ready for the next one to be begun.
     """
 
     version: str
@@ -43,6 +46,7 @@ class Way:
     saved: SavedPlan | None = None
     one_by_one: bool = False
     reboot: bool = False
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,17 +82,23 @@ def repair(fleet: Reach, fixes: Mapping[str, Fix], way: Way, consent: Consent) -
     planned = plan(before.findings, before.facts, fixes, tokens)
     if way.saved:
         planned = way.saved.only(planned)
+    asked = time.monotonic()
     typed = consent(planned)
     due = bool(planned.actions) or way.reboot
     if typed is None:
         return Repair(before, planned, before, due=due)
     if typed:
         planned = plan(before.findings, before.facts, fixes, (*tokens, *typed))
+    if time.monotonic() - asked > FRESH:
+        planned = in_peace(planned, fleet.ask(SERVES, UNHURRIED))
     journal = _journal(fleet, way, "fix")
-    take = _one_by_one if way.one_by_one else _side_by_side
-    applied, stopped = take(planned, fleet, way, journal)
-    if way.reboot and not stopped:
-        stopped |= restart(fleet, journal, way.timeout)
+    with _on_record(journal):
+        if way.one_by_one:
+            applied, stopped = _one_by_one(planned, before, fleet, way, journal)
+        else:
+            applied, stopped = _side_by_side(planned, fleet, way, journal)
+        if way.reboot and not stopped:
+            stopped |= restart(fleet, journal, way.timeout, strict=way.strict)
     journal.close()  # not after an interrupt: such a run did not come to its end
     now = fleet.survey(UNHURRIED)
     return Repair(before, planned, now, applied, stopped, journal.run, due=True)
@@ -109,7 +119,8 @@ def take_back(record: Record, fleet: Reach, way: Way, consent: Consent) -> Repai
     if time.monotonic() - asked > FRESH:
         planned = reverse(record, fleet.ask(SERVES, UNHURRIED), already)
     journal = _journal(fleet, way, "undo", undoes=record.run)
-    applied, stopped = _side_by_side(planned, fleet, way, journal, keep_going=True)
+    with _on_record(journal):
+        applied, stopped = _side_by_side(planned, fleet, way, journal, keep_going=True)
     journal.close()
     now = fleet.survey(UNHURRIED)
     return Repair(before, planned, now, applied, stopped, journal.run, due=due)
@@ -124,6 +135,28 @@ def _journal(fleet: Reach, way: Way, command: str, undoes: str | None = None) ->
         local=fleet.local,
         undoes=undoes,
     )
+
+
+@contextmanager
+def _on_record(journal: Journal) -> Iterator[None]:
+    """Where the journal could not be kept any further: what it has, and how that is taken back."""
+    try:
+        yield
+    except JournalError as exc:
+        journal.abandon()
+        raise JournalError(f"{exc}; what was done until then: gkprep undo {journal.run}") from exc
+
+
+def in_peace(planned: Plan, now: Mapping[str, Facts]) -> Plan:
+    """The plan without what would disturb a node that has come into service since it was made."""
+    kept, left = [], list(planned.left)
+    for action in planned.actions:
+        why = in_use(now.get(action.finding.node or ""))
+        if why and action.risk is not Risk.SAFE:
+            left.append(Left(action.finding, why))
+        else:
+            kept.append(action)
+    return replace(planned, actions=tuple(kept), left=tuple(left))
 
 
 def _side_by_side(
@@ -147,18 +180,19 @@ def _side_by_side(
 
 
 def _one_by_one(
-    planned: Plan, fleet: Reach, way: Way, journal: Journal
+    planned: Plan, before: Survey, fleet: Reach, way: Way, journal: Journal
 ) -> tuple[dict[str, Applied], dict[str, str]]:
     """The same node by node, to the first that is not ready when it has taken its steps."""
     applied: dict[str, Applied] = {}
     for node in fleet.nodes:
         own = tuple(action for action in planned.actions if action.finding.node == node.name)
-        if not own:
-            continue
-        done, stopped = _side_by_side(replace(planned, actions=own), fleet, way, journal)
-        applied |= done
-        now = fleet.alone(node).survey(UNHURRIED)
-        if stopped or judge.verdict(now.findings, strict=False) is not Verdict.READY:
+        stopped: dict[str, str] = {}
+        findings = [each for each in before.findings if each.node == node.name]
+        if own:
+            done, stopped = _side_by_side(replace(planned, actions=own), fleet, way, journal)
+            applied |= done
+            findings = list(fleet.alone(node).survey(UNHURRIED).findings)
+        if stopped or judge.verdict(findings, strict=way.strict) is not Verdict.READY:
             why = stopped.get(node.name, "it is not ready yet")
             return applied, {node.name: f"{why}; no further node was begun"}
     return applied, {}

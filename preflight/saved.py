@@ -33,6 +33,8 @@ class SavedPlan:
         Raises UsageError where one of them would be another by now, or not be taken at all: the
         facts have changed since a person has read the plan.
         """
+        if len(self.actions) != len({_key(entry) for entry in self.actions}):
+            raise UsageError(f"{self.path}: one of its actions stands there twice")
         now = {_key(machine.planned(action)): action for action in plan.actions}
         chosen = []
         for entry in self.actions:

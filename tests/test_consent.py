@@ -29,7 +29,8 @@ typed = terms.agreed(plan, 2)
 sys.exit(10 if typed is None else 11 + len(typed))
 """
 TOKEN = r"its token, to do this as well; Enter to leave it alone: $"
-QUESTION = r"Apply this plan\? \[y/N\] $"
+WRONG = r"that is not its token\s+its token, to do this as well; Enter to leave it alone: $"
+QUESTION = r"Apply this plan(, with what 1 token consented to)?\? \[y/N\] $"
 NO, YES, BOTH = 10, 11, 12
 
 
@@ -51,12 +52,20 @@ def test_a_plan_is_shown_and_asked_about(site: Site, typed: str, given: int) -> 
 
 
 @pytest.mark.parametrize(
-    ("typed", "given"), [("abcdef012345", BOTH), ("abcdef012346", YES), ("y", YES), ("", YES)]
+    ("typed", "again", "given"),
+    [
+        ("abcdef012345", None, BOTH),
+        ("abcdef012346", "", YES),
+        ("abcdef012346", "abcdef012345", BOTH),
+        ("y", "", YES),
+        ("", None, YES),
+    ],
 )
 def test_what_could_be_data_is_done_when_its_token_is_typed(
-    site: Site, typed: str, given: int
+    site: Site, typed: str, again: str | None, given: int
 ) -> None:
-    assert asked(site, {TOKEN: typed, QUESTION: "y"}).returncode == given
+    corrected = {} if again is None else {WRONG: again}
+    assert asked(site, {TOKEN: typed, **corrected, QUESTION: "y"}).returncode == given
 
 
 def test_what_was_typed_before_the_question_is_no_answer(site: Site) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import cast
@@ -12,9 +13,12 @@ from typing import cast
 import pytest
 
 from preflight import journal, repair
-from preflight.errors import UsageError
+from preflight.errors import JournalError, UsageError
+from preflight.facts.ports import Listener, Process
 from preflight.model import (
+    Action,
     Check,
+    Done,
     Facts,
     Finding,
     Fix,
@@ -35,6 +39,16 @@ from preflight.transport import Connector, Local
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lock in /run is root's")
 
 NODES = tuple(Node(name, "localhost", None) for name in ("a", "b", "c"))
+
+
+class Here:
+    """Every node is this machine."""
+
+    def __call__(self, _node: Node) -> Local:
+        return Local()
+
+    def close(self) -> None:
+        """There is nothing to hang up."""
 
 
 class Site:
@@ -65,8 +79,11 @@ class Site:
         path = str(self.file(facts.node.name))
         return [Step(("touch", path), undo=Step(("rm", path)))]
 
+    def steps_but_for(self, name: str) -> Callable[[Finding, Facts], list[Step]]:
+        return lambda finding, facts: [] if finding.node == name else self._steps(finding, facts)
+
     def reach(self) -> Reach:
-        connect = cast("Connector", lambda _node: Local())
+        connect = cast("Connector", Here())
         now = datetime.now(timezone.utc)
         # One at a time: all nodes are this machine, and have one lock.
         return Reach(NODES, (self.check,), connect, 1, local=False, started=now)
@@ -118,6 +135,52 @@ def test_one_by_one_ends_at_the_first_that_is_not_ready(folder: Path) -> None:
     assert site.made() == {"a", "b"}
     assert done.stopped == {"b": "it is not ready yet; no further node was begun"}
     assert statuses(done.now.findings) == [Status.PASS, Status.FAIL, Status.FAIL]
+
+
+def test_one_by_one_ends_at_one_that_nothing_can_be_done_for(folder: Path) -> None:
+    (folder / "a").touch()
+    (folder / "b").touch()
+    site = Site(folder, stubborn="b")
+    site.fixes = {"wanted": replace(site.fixes["wanted"], steps=site.steps_but_for("b"))}
+    done = site.fix(one_by_one=True)
+    assert (site.made(), done.done) == ({"a", "b"}, ())
+    assert done.stopped == {"b": "it is not ready yet; no further node was begun"}
+
+
+def test_one_that_is_not_ready_is_not_restarted(folder: Path) -> None:
+    done = Site(folder, stubborn="a").fix(reboot=True)
+    assert done.stopped == {"a": "not restarted: it is not ready; no further node is restarted"}
+
+
+def test_one_that_came_into_service_since_is_left_in_peace() -> None:
+    glusterd = Listener("tcp", "::", 24007, frozenset({Process(7, "glusterd", frozenset())}))
+    quiet = {"block.devices": (), "usage.mounts": frozenset(), "ports.listening": frozenset()}
+    serves = quiet | {"ports.listening": frozenset({glusterd})}
+    now = {"a": Facts(NODES[0], serves), "b": Facts(NODES[1], quiet), "c": Facts(NODES[2], {})}
+    finding = Finding("x", Status.FAIL, "", check="wanted")
+    actions = tuple(
+        Action(replace(finding, node=node.name), risk, ()) for node in NODES for risk in Risk
+    )
+    plan = repair.in_peace(Plan(actions), now)
+    assert [(a.finding.node, a.risk) for a in plan.actions] == [
+        ("a", Risk.SAFE),
+        *[("b", risk) for risk in Risk],
+        ("c", Risk.SAFE),
+    ]
+    why = {left.finding.node: left.why for left in plan.left}
+    assert why["a"] == "in service: glusterd runs"
+    assert why["c"].startswith("whether it serves could not be found out: ")
+
+
+def test_where_no_record_can_be_kept_what_was_done_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_self: journal.Journal, _number: int, _done: Done) -> None:
+        raise JournalError("No space left on device")
+
+    monkeypatch.setattr(journal.Journal, "end", full)
+    with pytest.raises(JournalError, match=r"device; what was done until then: gkprep undo 2\d+-"):
+        Site(folder).fix()
 
 
 def test_one_by_one_ends_at_the_first_whose_step_fails(folder: Path) -> None:

@@ -34,6 +34,11 @@ def test_what_was_saved_is_what_is_applied(tmp_path: Path) -> None:
     assert plan.only(Plan((LOAD, WIPE))) == Plan((LOAD, WIPE))
 
 
+def test_what_stands_there_twice_is_not_done_twice(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="one of its actions stands there twice"):
+        saved(tmp_path, Plan((LOAD, LOAD))).only(Plan((LOAD,)))
+
+
 def test_what_came_later_is_not_applied_with_it(tmp_path: Path) -> None:
     plan = saved(tmp_path, Plan((LOAD,), withheld=(WIPE,)))
     assert plan.tokens == (), "what nobody has consented to is no consent"

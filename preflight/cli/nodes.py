@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -33,18 +34,20 @@ if TYPE_CHECKING:
     from preflight.repair import Repair
 
 Yes = Annotated[bool, typer.Option("--yes", help="Apply the plan without asking.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show the plan.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show the plan, even with --yes.")]
 Wipe = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="TOKEN", help="Consent to erase what this token of a report names (repeatable)."
+        metavar="TOKEN",
+        help="Consent to erase, or move aside, what this token of a report names (repeatable).",
     ),
 ]
 PlanFile = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Apply just the plan in this file, as --dry-run -o json wrote it, or nothing.",
+        help="Apply just the plan in this file, as --dry-run -o json wrote it, or nothing;"
+        " it brings its own tokens.",
     ),
 ]
 MaxWipe = Annotated[
@@ -57,7 +60,7 @@ OneByOne = Annotated[
 ]
 Reboot = Annotated[
     bool,
-    typer.Option("--reboot", help="Then restart the nodes, one at a time, and check again."),
+    typer.Option("--reboot", help="Then restart all nodes, one at a time, and check again."),
 ]
 
 
@@ -148,6 +151,7 @@ def fix(  # noqa: PLR0913 - one parameter an option
         saved=saved.read(plan) if plan else None,
         one_by_one=one_by_one,
         reboot=reboot,
+        strict=strict,
     )
     terms = Terms(yes, dry_run, output is Format.TEXT, write, max_wipe, reboot)
     wanted = reach.Wanted(
@@ -199,6 +203,8 @@ def undo(  # noqa: PLR0913 - one parameter an option
     record = journal.read(folder / run)
     if record.undoes:
         raise UsageError(f"{run} is an undo itself: gkprep fix does again what it has undone")
+    if record.local and record.host != socket.gethostname():
+        raise UsageError(f"{run} was made on {record.host} itself, with --local: undo it there")
     record = record.on(select.select_nodes(record.nodes, limit or []))
     wanted = reach.Wanted(
         local=record.local,

@@ -88,12 +88,12 @@ def outcome(run: Run, style: Style) -> str:
             body=Span(_shown(page, note)),
         )
     good = sum(each.rc == 0 for each in done)
-    taken = Span(f"{many(good, 'step')} taken    ")
-    if run.command == "undo":
+    taken = Span(f"{many(good, 'step')} taken")
+    if run.command == "undo" or not done:
         page.line(taken)
     else:
         back = Span(f"gkprep undo {run.run}", "command")
-        page.line(taken, Span("undo: ", "label"), back)
+        page.line(taken, Span("    undo: ", "label"), back)
     page.gap()
     return page.text()
 
@@ -116,7 +116,8 @@ def _head(page: Page, action: Action) -> None:
 def _steps(page: Page, action: Action) -> None:
     for step in action.steps:
         page.line(DEEPER, Span(_shown(page, command(step)), "command"))
-        if undo := undone(step):
+        undo = undone(step) if action.undoes is None else ""
+        if undo:
             page.line(DEEPER, Span("undo: ", "label"), Span(_shown(page, undo)))
 
 
