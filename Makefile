@@ -57,7 +57,7 @@ lab-down: .venv/run
 lock: .venv/dev
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q pyproject.toml --group build --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --upgrade -o requirements.lock
-	$(BIN)/uv pip compile -q pyproject.toml --group build --group dev --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --upgrade -o requirements-dev.lock
+	$(BIN)/uv pip compile -q pyproject.toml --group build --group dev --no-strip-extras --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --upgrade -o requirements-dev.lock
 
 .venv/run: requirements.lock pyproject.toml | .venv/bin/python
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
