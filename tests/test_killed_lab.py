@@ -17,14 +17,25 @@ import pytest
 
 from preflight import registry
 from preflight.journal import FILE, Record, read
+from tests.by_hand import TCP
 from tests.lab import Lab, Machine
 from tests.test_fix_lab import BY_TOKEN, STATE, told
 
 pytestmark = pytest.mark.lab
 
 Json = dict[str, Any]
-MOST = 40
+MOST = 30
 """Runs after which something is wrong: there are not so many steps."""
+
+# Of four modules and four ranges of ports one each is left: the others would only be more of it.
+MODULES = "dm_snapshot dm_mirror dm_thin_pool"
+PORTS = " ".join(f"--add-port={ports}/tcp" for ports in TCP[1:])
+PARTLY = f"""
+set -e
+modprobe --all {MODULES}
+printf '%s\\n' {MODULES} >/etc/modules-load.d/somebody.conf
+firewall-cmd --zone=internal {PORTS}
+firewall-cmd --permanent --zone=internal {PORTS}"""
 
 
 @dataclass
@@ -75,7 +86,11 @@ class Story:
                 time.sleep(0.02)
             assert process.poll() is not None, "it neither ended nor did anything"
         last = self.runs() - before
-        self.killed += last
+        held = any(not read(self.folder / name).taken for name in last)
+        if held:  # the node is still at the step that it had begun
+            time.sleep(5)
+        else:
+            self.killed += last
         return bool(last)
 
 
@@ -83,6 +98,7 @@ class Story:
 def story(lab: Lab, gkprep: str) -> Story:
     machine = lab.machines["node2"]
     machine.reset()
+    machine.run(PARTLY, timeout=120)
     story = Story(lab, gkprep, machine)
     _, report = story.run("check", "--limit", machine.name)
     story.before = (story.state(), told(report))
@@ -90,10 +106,9 @@ def story(lab: Lab, gkprep: str) -> Story:
 
 
 def test_however_often_it_is_killed_the_next_one_goes_on(story: Story) -> None:
-    while story.kill_after_a_step():
-        assert len(story.killed) < MOST
-    # Stopped, disabled, erased: what comes after is not needed any more, the port is free by then.
-    assert len(story.killed) >= 3, story.killed
+    assert any(not story.kill_after_a_step() for _ in range(MOST)), story.killed
+    # Once stopped and disabled, the port is free, and what else would be done there is not needed.
+    assert len(story.killed) >= len(registry.fixes()) - len(BY_TOKEN), story.killed
     code, report = story.run("fix", "--yes", "--limit", story.machine.name)
     assert (code, report["verdict"], report["plan"]["actions"]) == (0, "ready", [])
 
