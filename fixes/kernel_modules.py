@@ -17,14 +17,15 @@ name=$1 file=$2
 [ -z "$(tail -c 1 "$file" 2>/dev/null)" ] || { echo ended; echo >>"$file"; } || exit
 echo "$name" >>"$file"\
 """
-# A link stays a link: it is the file behind it that is written anew.
+# A link stays a link: it is the file behind it that is written anew. Done twice, for an undo may be
+# broken off, it takes no more than the end of line that was added.
 FORGET = """\
 name=$1 file=$(readlink -f "$2") said=$(cat)
 [ -e "$file" ] || exit 0
 sed -i "/^$name\\$/d" "$file" || exit
 case $said in
 created) [ -s "$file" ] || rm "$file" ;;
-ended) truncate -s -1 "$file" ;;
+ended) [ -n "$(tail -c 1 "$file")" ] || truncate -s -1 "$file" ;;
 esac\
 """
 

@@ -144,6 +144,7 @@ def test_lines_are_added_to_what_is_there_and_taken_out_again(
     assert file.read_text() == after
     for module in ("two", *(["one"] if before != "one\nother\n" else [])):
         run(FORGET, module, told[module])
+        run(FORGET, module, told[module])
     assert (file.read_text() if file.exists() else None) == before
     assert name.is_symlink() is link
 
