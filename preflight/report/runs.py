@@ -61,7 +61,8 @@ def _all(folder: Path) -> list[tuple[str, _Kept | str]]:
 def _kept(folder: Path, run: str) -> _Kept | str:
     """What is known of the run, or why nothing is."""
     try:
-        return _Kept(journal.read(folder / run), journal.undone(folder, run))
+        record = journal.read(folder / run)
+        return _Kept(record, {} if record.undoes else journal.undone(folder, run))
     except UsageError as exc:
         return str(exc)
 
