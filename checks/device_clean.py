@@ -9,7 +9,7 @@ from preflight.facts.block import Block, by_number, stack
 from preflight.facts.disk.lvm import VolumeGroup
 from preflight.facts.disk.magic import Signature
 from preflight.facts.disk.pvcreate import refusal
-from preflight.facts.disk.remains import Remains, describe, remains
+from preflight.facts.disk.remains import TABLES, Remains, describe, remains
 from preflight.facts.disk.token import token
 from preflight.plugin import (
     Device,
@@ -146,8 +146,20 @@ def careful(
     arrays = [f"mdadm --stop {layer.path}" for layer in layers if layer.kind == "raid"]
     parts = [layer.path for layer in layers if layer.parent == layers[0].name]
     wipe = f"wipefs --all {' '.join([*parts, path])}"
-    erase = " && ".join([*arrays, wipe, *zeros(path, signatures, content)])
+    erased = [*arrays, wipe, *zeros(path, signatures, content)]
+    erase = " && ".join([*erased, *forgotten(path, signatures, content)])
     return look_first(f"lsblk --fs {path}", erase)
+
+
+def forgotten(path: str, signatures: Sequence[Signature], content: disk.Content) -> Iterator[str]:
+    """The commands after which the kernel has no partitions: wipefs has it look only after a table.
+
+    A boot sector may name one all the same (mkfs.vfat writes such an entry on a whole disk), and
+    the kernel may have come upon it before the erasing, or just then.
+    """
+    named = content.mbr and content.mbr.partitions
+    if named and not TABLES & {signature.type for signature in signatures}:
+        yield f"udevadm settle && blockdev --rereadpt {path}"
 
 
 def zeros(path: str, signatures: Sequence[Signature], content: disk.Content) -> Iterator[str]:

@@ -216,6 +216,14 @@ def test_a_cure_zeroes_what_wipefs_would_leave() -> None:
     assert erase("gpt-with-damaged-ends") == f"wipefs --all /dev/sda && {head} && {tail}"
 
 
+def test_a_cure_has_the_kernel_forget_what_only_a_boot_sector_names() -> None:
+    """mkfs.vfat writes a partition into it; wipefs has the kernel look again only after a table."""
+    forget = "udevadm settle && blockdev --rereadpt /dev/sda"
+    assert erase("vfat") == f"wipefs --all /dev/sda && {forget}"
+    one = Block("sda1", "8:1", "part", 12 * GIB, parent="sda")
+    assert erase("vfat", DISK, one) == f"wipefs --all /dev/sda1 /dev/sda && {forget}"
+
+
 @pytest.mark.parametrize("case", ["blank", "orphan", "empty-gpt"])
 def test_partitions_that_only_the_kernel_has_are_told(case: str) -> None:
     part = Block("sda1", "8:1", "part", GIB, parent="sda")
