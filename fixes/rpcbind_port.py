@@ -141,21 +141,18 @@ def removal(package: packages.Package) -> Step:
 
 
 def away(facts: Facts) -> Iterator[Step]:
-    """End the units for good, the socket first, or systemd would start the service again.
+    """End the units for good, both in one command: each takes the other along.
 
-    In phases, so that backwards both are unmasked before the first is started: they need each
-    other.
+    Stopping the socket stops the service too, which would then be missing from what a later run
+    finds to undo. In phases, so that backwards both are unmasked before they are started.
     """
     units = {name: facts[RUNNING][name] for name in UNITS if facts[RUNNING][name].exists}
-    for name, unit in units.items():
-        if unit.active == "active":
-            yield systemctl("stop", name, undo="start")
-    for name, unit in units.items():
-        if unit.starts_at_boot:
-            yield systemctl("disable", name, undo="enable")
-    for name, unit in units.items():
-        if unit.load != "masked":
-            yield systemctl("mask", name, undo="unmask")
+    if active := [name for name, unit in units.items() if unit.active == "active"]:
+        yield systemctl("stop", *active, undo="start")
+    if starting := [name for name, unit in units.items() if unit.starts_at_boot]:
+        yield systemctl("disable", *starting, undo="enable")
+    if unmasked := [name for name, unit in units.items() if unit.load != "masked"]:
+        yield systemctl("mask", *unmasked, undo="unmask")
 
 
 def to_host(facts: Facts) -> Iterator[Step]:
@@ -175,6 +172,6 @@ def to_host(facts: Facts) -> Iterator[Step]:
         yield systemctl("start", name, undo="stop")
 
 
-def systemctl(verb: str, name: str, *, undo: str) -> Step:
-    """One change of one unit, and the one that takes it back."""
-    return Step(("systemctl", verb, name), undo=Step(("systemctl", undo, name)))
+def systemctl(verb: str, *names: str, undo: str) -> Step:
+    """One change of units, and the one that takes it back."""
+    return Step(("systemctl", verb, *names), undo=Step(("systemctl", undo, *names)))

@@ -379,8 +379,7 @@ def test_rpcbind_is_stopped_disabled_masked_and_removed() -> None:
     assert [step.argv for step in units] == [
         ("systemctl", "stop", "rpcbind.socket"),
         ("systemctl", "disable", "rpcbind.socket"),
-        ("systemctl", "mask", "rpcbind.socket"),
-        ("systemctl", "mask", "rpcbind.service"),
+        ("systemctl", "mask", "rpcbind.socket", "rpcbind.service"),
     ]
     assert isinstance(removed, Step)
     assert removed.shown.startswith("remove the package rpcbind, if a file of 1.2.6-6 can be kept")
@@ -390,8 +389,7 @@ def test_rpcbind_is_stopped_disabled_masked_and_removed() -> None:
     assert undos(made)[:-1] == [
         ("systemctl", "start", "rpcbind.socket"),
         ("systemctl", "enable", "rpcbind.socket"),
-        ("systemctl", "unmask", "rpcbind.socket"),
-        ("systemctl", "unmask", "rpcbind.service"),
+        ("systemctl", "unmask", "rpcbind.socket", "rpcbind.service"),
     ]
     assert [action.risk for action in made.actions] == [Risk.DISRUPTIVE]
 
@@ -411,17 +409,26 @@ def test_a_package_that_has_to_stay_is_masked_and_the_plan_says_why(
         ("systemctl", "stop"),
         ("systemctl", "disable"),
         ("systemctl", "mask"),
-        ("systemctl", "mask"),
     ]
     last = steps(made)[-1]
-    said = f"systemctl mask rpcbind.service  # the package rpcbind stays: {why}"
+    said = f"systemctl mask rpcbind.socket rpcbind.service  # the package rpcbind stays: {why}"
     assert last.shown.startswith(said)
 
 
 def test_where_rpcbind_is_no_package_nothing_is_said_of_one() -> None:
     made = planned("rpcbind-port", rpcbind(ON, OFF, SYSTEMD, package=None))
-    assert len(argvs(made)) == 4
-    assert [step.shown for step in steps(made)] == [""] * 4
+    assert len(argvs(made)) == 3
+    assert [step.shown for step in steps(made)] == [""] * 3
+
+
+def test_what_stopping_the_socket_stops_too_is_started_again_with_it() -> None:
+    """However early the run ends: by then the service is no longer seen to be active."""
+    made = planned("rpcbind-port", rpcbind(ON, ON, SYSTEMD))
+    stop = steps(made)[0]
+    assert isinstance(stop, Step)
+    assert stop.argv == ("systemctl", "stop", "rpcbind.socket", "rpcbind.service")
+    assert stop.undo
+    assert stop.undo.argv == ("systemctl", "start", "rpcbind.socket", "rpcbind.service")
 
 
 def test_rpcbind_is_given_to_the_host() -> None:
