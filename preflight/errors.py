@@ -5,6 +5,7 @@
     │   └── InventoryError    the inventory is wrong: every problem, each with its place
     ├── PluginError           a check or fix cannot be loaded, or two claim one id  (exit 2)
     ├── JournalError          a step could not be put on record; it was not taken  (exit 2)
+    ├── DeployError           this gk-deploy is not one that gkprep can make run    (exit 1)
     ├── TransportError        a node cannot be reached; the message says why
     ├── Unfixable             what was found is left to a person; the message says why
     └── Unknown               a fact could not be found out; the message says why
@@ -51,6 +52,10 @@ class PluginError(GkprepError):
 
 class JournalError(GkprepError):
     """What is to be done could not be put on record, so it was not done."""
+
+
+class DeployError(GkprepError):
+    """A gk-deploy that gkprep cannot make run: what was looked for in it, and which one it is."""
 
 
 class TransportError(GkprepError):

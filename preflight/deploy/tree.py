@@ -1,0 +1,72 @@
+"""The files of gk-deploy's folder as values: which ones they are, and what has changed in them."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Mapping
+from io import StringIO
+
+Tree = Mapping[str, str]
+"""The files of the folder deploy/: path below it -> text, line ends and all."""
+
+SCRIPT = "gk-deploy"
+TEMPLATES = "kube-templates/"
+DAEMONSET = f"{TEMPLATES}glusterfs-daemonset.yaml"
+NEEDED = (
+    DAEMONSET,
+    f"{TEMPLATES}deploy-heketi-deployment.yaml",
+    f"{TEMPLATES}heketi-deployment.yaml",
+)
+"""Templates that gk-deploy cannot do without, as kubectl takes them."""
+
+KNOWN: Mapping[str, str] = {
+    "d9b1e7a4ce3b7d2f711bb77bab497138ead3fa40c80bb03d648e8956194c58c1": "7246eb4",
+}
+"""sha256 of a gk-deploy that was tried -> its commit of gluster/gluster-kubernetes."""
+
+
+class NotThereError(Exception):
+    """Neither what a patch changes nor its work is in `file`; `sought` is what was looked for.
+
+    It never leaves the package: `patches.apply` makes a DeployError of it.
+    """
+
+    def __init__(self, file: str, sought: str) -> None:
+        super().__init__(file, sought)
+        self.file = file
+        self.sought = sought
+
+
+def text_of(tree: Tree, path: str) -> str:
+    """The file's text; raises NotThereError."""
+    if path not in tree:
+        raise NotThereError(path, "the file")
+    return tree[path]
+
+
+def identify(gk_deploy: bytes) -> str:
+    """Which gk-deploy this is: the commit that it was tried at, or its checksum."""
+    checksum = hashlib.sha256(gk_deploy).hexdigest()
+    if checksum in KNOWN:
+        return f"the gk-deploy of commit {KNOWN[checksum]}"
+    tried = ", ".join(f"commit {commit} (sha256 {known})" for known, commit in KNOWN.items())
+    return f"an unknown gk-deploy, sha256 {checksum}; gkprep knows {tried}"
+
+
+def difference(before: Tree, after: Tree) -> str:
+    """What has changed, as `git apply` and `patch -p1` take it."""
+    return "".join(
+        _marked(line)
+        for path in sorted({*before, *after})
+        for line in difflib.unified_diff(
+            list(StringIO(before.get(path, ""))),
+            list(StringIO(after.get(path, ""))),
+            f"a/{path}",
+            f"b/{path}",
+        )
+    )
+
+
+def _marked(line: str) -> str:
+    return line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
