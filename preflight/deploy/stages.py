@@ -1,0 +1,134 @@
+"""What is known of a deployment while it runs: frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Union
+
+from preflight.deploy.lines import Trouble
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One of the steps of a deployment."""
+
+    number: int
+    title: str
+
+
+STAGES = tuple(
+    Stage(number, title)
+    for number, title in enumerate(
+        (
+            "service account and its rights",
+            "GlusterFS pods",
+            "deploy-heketi and its topology",
+            "heketi's own volume, and its database copied there",
+            "deploy-heketi removed",
+            "heketi",
+        ),
+        start=1,
+    )
+)
+
+
+class Status(Enum):
+    """How a stage stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A stage, since when it runs, and how many seconds it took once it has ended."""
+
+    stage: Stage
+    status: Status = Status.PENDING
+    since: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What gk-deploy waits for, since when, and why that may take its time."""
+
+    what: str
+    normal: str
+    since: float
+
+
+class Outcome(Enum):
+    """What heketi made of a node or a device."""
+
+    ASKED = "asked"
+    ADDED = "added"
+    FOUND = "found"  # from an earlier run
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A node of the topology, or one of its devices; `device` is empty for the node itself.
+
+    `said` is why heketi refused.
+    """
+
+    node: str
+    device: str
+    outcome: Outcome
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The host and port at which heketi answers, as gk-deploy tells it: perhaps empty (D14)."""
+
+    address: str
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The last line of a deployment that went through."""
+
+
+Event = Union[Progress, Wait, Placed, Reached, Completed, Trouble]
+
+
+@dataclass(frozen=True)
+class State:
+    """All that is known by now. `complete`: the last line, if no other came after it.
+
+    `existing` are the pods that were there before. `placed` is in the order of the topology.
+    """
+
+    stages: tuple[Progress, ...] = tuple(Progress(stage) for stage in STAGES)
+    wait: Wait | None = None
+    existing: tuple[str, ...] = ()
+    placed: tuple[Placed, ...] = ()
+    address: str | None = None
+    complete: bool = False
+    troubles: tuple[Trouble, ...] = ()
+
+    @property
+    def current(self) -> Progress | None:
+        """The stage that runs, or ran last; None before the first."""
+        begun = [each for each in self.stages if each.since is not None]
+        return begun[-1] if begun else None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a deployment succeeded; else why not, and the rows of the catalogue that tell more.
+
+    A success still has to be verified in the cluster: that all nodes have their pod (D6), and that
+    heketi's topology is ours (D9).
+    """
+
+    success: bool
+    why: str = ""
+    ids: tuple[str, ...] = ()

@@ -1,0 +1,394 @@
+"""gk-deploy's output is read as it comes, and its keys are taken out; on recorded output."""
+
+from __future__ import annotations
+
+import base64
+import random
+from pathlib import Path
+
+import pytest
+
+from preflight.deploy.lines import Trouble, trouble
+from preflight.deploy.redact import MARK, Redactor, redact
+from preflight.deploy.stages import (
+    STAGES,
+    Completed,
+    Event,
+    Outcome,
+    Placed,
+    Progress,
+    Reached,
+    State,
+    Status,
+    Wait,
+)
+from preflight.deploy.steps import LONGEST, TROUBLES, Reader, real, verdict
+
+SAMPLES = Path(__file__).parent / "samples" / "gk-deploy"
+CASES = sorted(path.stem for path in SAMPLES.glob("*.out"))
+ENDS_WITH_0 = {"complete", "complete-verbose", "rerun-when-complete", "empty-address"}
+
+
+def sample(case: str) -> str:
+    return (SAMPLES / f"{case}.out").read_bytes().decode()
+
+
+def read(text: str, *, size: int = 0) -> Reader:
+    """A reader that was fed `text` in pieces of `size` characters, or whole."""
+    reader = Reader()
+    for begin in range(0, len(text), size or max(len(text), 1)):
+        reader.feed(text[begin : begin + (size or len(text))], 0.0)
+    reader.finish(0.0)
+    return reader
+
+
+def statuses(state: State) -> list[Status]:
+    return [each.status for each in state.stages]
+
+
+def fed(text: str, upto: str) -> Reader:
+    """A reader that was fed `text` up to and with these words, and not a character more."""
+    reader = Reader()
+    reader.feed(text[: text.index(upto) + len(upto)], 5.0)
+    return reader
+
+
+def test_there_are_the_six_steps_of_gk_deploy() -> None:
+    assert [stage.number for stage in STAGES] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("case", ["complete", "complete-verbose"])
+def test_a_deployment_goes_through_six_stages(case: str) -> None:
+    state = read(sample(case)).state
+    assert statuses(state) == [Status.DONE] * 6
+    assert state.complete
+    assert state.wait is None
+    assert state.address == "10.244.2.7:8080"
+    assert state.existing == ()
+    assert state.troubles == ()
+    assert state.placed == tuple(
+        Placed(node, device, Outcome.ADDED)
+        for node in ("node1", "node2", "node3")
+        for device in ("", "/dev/sda")
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_does_not_matter_where_the_output_is_cut(case: str) -> None:
+    text = sample(case)
+    whole = read(text).state
+    for size in (1, 2, 3, 7, 64):
+        assert read(text, size=size).state == whole
+    assert read(text.replace("\n", "\r\n"), size=5).state == whole
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_only_a_whole_deployment_is_a_success(case: str) -> None:
+    rc = 0 if case in ENDS_WITH_0 else 1
+    told = verdict(rc, read(sample(case)))
+    assert told.success == (case in ENDS_WITH_0 - {"empty-address"})
+    assert bool(told.why) != told.success
+    assert not verdict(1, read(sample(case))).success
+
+
+@pytest.mark.parametrize(
+    ("upto", "number", "what"),
+    [
+        ("heketi pod ... ", None, None),
+        ("Creating initial resources ... ", 1, None),
+        ("node/node1 labeled\n", 2, None),
+        ("Waiting for GlusterFS pods to start ... ", 2, "GlusterFS pods"),
+        ("Waiting for deploy-heketi pod to start ... ", 3, "deploy-heketi pod"),
+        ("Waiting for deploy-heketi pod to start ... OK\n", 3, "deploy-heketi to answer"),
+        ("Creating node node1 ... ", 3, "heketi to add nodes and devices"),
+        ("heketi topology loaded.\n", 4, "volume heketidbstorage"),
+        ("Saving /tmp/heketi-storage.json\n", 4, "endpoints and copy job to be created"),
+        ("heketi-storage-copy-job created\n", 4, "copy job"),
+        ("heketi-storage-endpoints labeled\n", 5, "deploy-heketi to go"),
+        ("service/heketi created\n", 6, "heketi pod"),
+        ("Waiting for heketi pod to start ... ", 6, "heketi pod"),
+        ("Waiting for heketi pod to start ... OK\n", 6, None),
+    ],
+)
+def test_it_is_known_what_is_waited_for(upto: str, number: int | None, what: str | None) -> None:
+    state = fed(sample("complete"), upto).state
+    assert (state.current and state.current.stage.number) == number
+    assert (state.wait and state.wait.what) == what
+    if state.current:
+        assert state.current.status is Status.RUNNING
+
+
+def test_times_are_those_that_are_given() -> None:
+    reader = Reader()
+    told: list[Event] = []
+    for now, text in (
+        (100.0, "Creating initial resources ... "),
+        (103.0, "serviceaccount/heketi-service-account created\nOK\n"),
+        (103.5, "node/node1 labeled\n"),
+        (104.0, "Waiting for GlusterFS pods to start ... "),
+        (254.0, "OK\n"),
+        (255.0, "secret/heketi-config-secret created\n"),
+    ):
+        told += reader.feed(text, now)
+    first, second, third, *_ = reader.state.stages
+    assert (first.since, first.seconds) == (100.0, 3.0)
+    assert (second.since, second.seconds) == (103.5, 151.5)
+    assert (third.status, third.since, third.seconds) == (Status.RUNNING, 255.0, None)
+    (wait,) = (each for each in told if isinstance(each, Wait))
+    assert (wait.what, wait.since) == ("GlusterFS pods", 104.0)
+    assert "readiness is asked after 40 s" in wait.normal
+    assert [
+        (each.stage.number, each.status) for each in told if isinstance(each, Progress)
+    ] == [
+        (1, Status.RUNNING),
+        (1, Status.DONE),
+        (2, Status.RUNNING),
+        (2, Status.DONE),
+        (3, Status.RUNNING),
+    ]  # fmt: skip
+
+
+def test_everything_is_told_once() -> None:
+    reader, text = Reader(), sample("complete")
+    told = [event for char in text for event in reader.feed(char, 1.0)]
+    told += reader.finish(2.0)
+    assert len(told) == len(set(told))
+    assert told[-2:] == [
+        Progress(STAGES[5], Status.DONE, 1.0, 0.0),
+        Completed(),
+    ]
+    assert Reached("10.244.2.7:8080") in told
+    node2 = [event for event in told if isinstance(event, Placed) and event.node == "node2"]
+    assert node2 == [
+        Placed("node2", device, outcome)
+        for device in ("", "/dev/sda")
+        for outcome in (Outcome.ASKED, Outcome.ADDED)
+    ]
+
+
+def test_a_device_that_is_refused_is_named_with_its_node() -> None:
+    reader = read(sample("device-refused"))
+    said = (
+        "Initializing device /dev/sda failed (already initialized or contains data?):"
+        "   Cannot use /dev/sda: device is partitioned"
+    )
+    assert Placed("node2", "/dev/sda", Outcome.REFUSED, said) in reader.state.placed
+    assert Placed("node3", "/dev/sda", Outcome.ADDED) in reader.state.placed
+    assert reader.state.troubles == (
+        Trouble((), f"Unable to add device: {said}"),
+        Trouble(("D12",), "Error loading the cluster topology.", fatal=True),
+    )
+    assert statuses(reader.state)[2:] == [Status.FAILED, *[Status.PENDING] * 3]
+    told = verdict(1, reader)
+    assert told.why == "gk-deploy ended with exit status 1: Error loading the cluster topology."
+    assert told.ids == ("D12",)
+
+
+def test_a_node_that_is_refused_has_no_devices() -> None:
+    refused = "Creating node n1 ... Unable to create node: New Node doesn't have glusterd running\n"
+    reader = read(f"{refused}Creating node n2 ... ID: ab\nAdding device /dev/sdb ... OK\n")
+    assert reader.state.placed == (
+        Placed("n1", "", Outcome.REFUSED, "New Node doesn't have glusterd running"),
+        Placed("n2", "", Outcome.ADDED),
+        Placed("n2", "/dev/sdb", Outcome.ADDED),
+    )
+    assert [each.ids for each in reader.state.troubles] == [("D12",)]
+
+
+@pytest.mark.parametrize(
+    ("case", "stage", "ids"),
+    [
+        ("pods-not-ready", 2, ("C8",)),
+        ("exec-fails", 3, ("C14",)),
+        ("wrong-key", 3, ("D12",)),
+        ("no-thin-pool", 4, ("N2", "D8")),
+        ("copy-job-hangs", 4, ("C3", "N13")),
+        ("rerun-after-copy-job", 4, ("N2", "D8")),
+    ],
+)
+def test_where_it_ended_and_which_rows_tell_more(
+    case: str, stage: int, ids: tuple[str, ...]
+) -> None:
+    reader = read(sample(case))
+    failed = [each for each in reader.state.stages if each.status is Status.FAILED]
+    assert [each.stage.number for each in failed] == [stage]
+    assert reader.state.wait is None
+    assert verdict(1, reader).ids == ids
+
+
+def test_an_earlier_run_is_recognised() -> None:
+    state = read(sample("rerun-after-copy-job")).state
+    assert state.existing == ("GlusterFS pods", "deploy-heketi pod")
+    assert statuses(state)[:3] == [Status.DONE, Status.SKIPPED, Status.DONE]
+    assert {each.outcome for each in state.placed} == {Outcome.FOUND}
+    assert [each.ids for each in state.troubles] == [("D15",), ("D8",), ("N2", "D8")]
+
+
+def test_a_heketi_that_runs_already_gets_no_new_topology() -> None:
+    state = read(sample("rerun-when-complete")).state
+    assert state.existing == ("GlusterFS pods", "heketi pod")
+    assert [each.ids for each in state.troubles] == [("D10",)]
+    assert statuses(state) == [*[Status.SKIPPED] * 5, Status.DONE]
+
+
+def test_exit_status_0_without_the_last_line_is_no_success() -> None:
+    text = sample("complete").replace("Deployment complete!", "")
+    told = verdict(0, read(text))
+    assert not told.success
+    assert told.ids == ("D2",)
+
+
+def test_the_last_line_has_to_be_the_last() -> None:
+    reader = read(sample("complete") + "Error from server: gone\n")
+    assert not reader.state.complete
+    assert not verdict(0, reader).success
+
+
+def test_an_end_by_a_signal_says_which() -> None:
+    reader = read(sample("complete").split("heketi topology loaded")[0])
+    assert verdict(-15, reader).why == "gk-deploy was ended by signal 15"
+    assert statuses(reader.state)[2] is Status.FAILED
+
+
+def test_an_empty_address_is_no_success() -> None:
+    reader = read(sample("empty-address"))
+    assert reader.state.complete
+    assert reader.state.address == ""
+    told = verdict(0, reader)
+    assert not told.success
+    assert told.ids == ("D14",)
+    assert [each.ids for each in reader.state.troubles] == [("D14",)]
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1:8080", "[fd00::2]:8080", "heketi.example:80"])
+def test_an_address_is_a_host_and_a_port(address: str) -> None:
+    assert real(address)
+
+
+@pytest.mark.parametrize("address", [None, "", "<none>", ":8080", "10.0.0.1", "a:1,b:1", "a:1\n"])
+def test_anything_else_is_no_address(address: str | None) -> None:
+    assert not real(address)
+
+
+def test_a_topology_of_which_nothing_was_loaded_is_told() -> None:
+    """heketi-cli crashed: gk-deploy looks for one word, and else takes it for loaded (D7)."""
+    reader = read(
+        "Waiting for deploy-heketi pod to start ... OK\nError: signal: killed\n"
+        "heketi topology loaded.\n"
+    )
+    assert [each.ids for each in reader.state.troubles] == [("D7",), ("D7",)]
+
+
+@pytest.mark.parametrize(
+    ("line", "ids", "fatal"),
+    [
+        ("pods not found.", ("C8",), True),
+        ("pod not found.", ("N17",), True),
+        ("pod not found", ("C3", "N13"), True),
+        ("Namespace 'gl' not found.", ("C6",), True),
+        ("heketi admin and user keys are required!", ("D1",), True),
+        ("Topology File not found!", ("D4",), True),
+        ("Unknown option '-ssh-user=foo'.", ("D4",), True),
+        ("Failed to label node ''", ("C4",), True),
+        ("Failed to label node 'node-9'", ("N18",), True),
+        ("Failed to communicate with heketi service.", ("C2", "C14"), True),
+        ("Volume heketidbstorage not found.", ("D8",), True),
+        ("Failed on creating heketi storage resources.", ("C11",), True),
+        ("/srv/deploy/gk-deploy: line 577: python: command not found", ("C4",), False),
+        ("SyntaxError: encoding problem: utf8", ("C4",), False),
+        ("Error: unknown flag: --show-all", ("C2",), False),
+        (
+            'unable to recognize "STDIN": no matches for kind "DaemonSet" in version "apps/v9"',
+            ("C1",),
+            False,
+        ),
+        ('ReadString: expects " or n, but found t, error found in #10 byte', ("D13",), False),
+        ("sed: -e expression #1, char 42: unknown option to `s'", ("D1",), False),
+        (
+            'error: failed to create secret secrets "heketi-config-secret" already exists',
+            ("D9",),
+            False,
+        ),
+        (
+            'Error from server (AlreadyExists): services "heketi-storage-endpoints" already exists',
+            ("C11",),
+            False,
+        ),
+        ("Error from server (Forbidden): pods is forbidden", ("D5",), False),
+        ('The DaemonSet "glusterfs" is invalid: spec: Required value', ("D5",), False),
+    ],
+)  # fmt: skip
+def test_what_a_line_of_trouble_means(line: str, ids: tuple[str, ...], fatal: bool) -> None:
+    assert trouble(line) == Trouble(ids, line, fatal)
+    assert read(f"Creating initial resources ... {line}\n").state.troubles == (
+        Trouble(ids, line, fatal),
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'Error from server (AlreadyExists): daemonsets.apps "glusterfs" already exists',
+        'pod "deploy-heketi-6c687b4b84-x2vqh" deleted',
+        "This may indicate that the storage must be wiped and the GlusterFS nodes must be reset.",
+        "Please check the failed node or device and rerun this script.",
+        'Using namespace "pod not found.".',
+    ],
+)
+def test_what_is_no_trouble(line: str) -> None:
+    assert trouble(line) is None
+
+
+def test_hostile_output_costs_little() -> None:
+    """Lines without end, endless troubles, half a control code: all bounded."""
+    reader = Reader()
+    reader.feed("Waiting for GlusterFS pods to start ... \x1b[3", 0.0)
+    reader.feed("1mOK\x1b[0m\n", 1.0)
+    assert reader.state.wait is None
+    for number in range(TROUBLES + 50):
+        reader.feed(f"Error: {number}\n", 2.0)
+    assert len(reader.state.troubles) == TROUBLES
+    reader.feed("Error: no matches for kind " * LONGEST, 3.0)
+    assert len(reader._line) <= LONGEST  # noqa: SLF001 - it is what must not grow
+    reader.feed("x" * LONGEST * 3 + "\nDeployment complete!\n", 4.0)
+    assert reader.state.complete
+
+
+KEY, OTHER = "AdminKeyAAA", "AdminKeyAAAbbb"
+
+
+def test_keys_are_taken_out_of_what_gk_deploy_prints() -> None:
+    text = sample("complete-verbose")
+    assert text.count(KEY) == 4
+    clean = redact(text, (KEY, "UserKeyBBB"))
+    assert KEY not in clean
+    assert "UserKeyBBB" not in clean
+    assert clean == text.replace(KEY, MARK).replace("UserKeyBBB", MARK)
+
+
+def test_a_key_is_found_wherever_the_text_is_cut() -> None:
+    secrets = (KEY, OTHER, "aXa")
+    encoded = base64.b64encode(KEY.encode()).decode()
+    text = f"{KEY} Admin{KEY}x{OTHER}{OTHER[:-1]} aXaXa AdminKey{encoded} {KEY[:-1]}"
+    whole = redact(text, secrets)
+    assert whole == f"*** Admin***x******bb ***Xa AdminKey***{'=' * (-len(KEY) % 3)} AdminKeyAA"
+    generator = random.Random(1)
+    for _ in range(2000):
+        redactor, rest, out = Redactor(secrets), text, ""
+        while rest:
+            size = generator.randint(1, 9)
+            out += redactor.feed(rest[:size])
+            rest = rest[size:]
+        assert out + redactor.flush() == whole
+
+
+def test_nothing_but_the_beginning_of_a_key_is_held_back() -> None:
+    redactor = Redactor((KEY,))
+    assert redactor.feed("Waiting for pods ... ") == "Waiting for pods ... "
+    assert redactor.feed(f"x{KEY[:5]}") == "x"
+    assert redactor.feed("!") == f"{KEY[:5]}!"
+    assert redactor.flush() == ""
+
+
+def test_without_keys_nothing_changes() -> None:
+    assert redact("any (text)", ("",)) == "any (text)"
