@@ -46,10 +46,14 @@ class Risk(Enum):
 
 
 class Role(Enum):
-    """What a node is for: `storage` carries bricks, `client` only mounts volumes."""
+    """What a node is for: `storage` carries bricks, `client` only mounts volumes.
+
+    `controller` is where gk-deploy runs, which no inventory lists: the machine gkprep runs on.
+    """
 
     STORAGE = "storage"
     CLIENT = "client"
+    CONTROLLER = "controller"
 
 
 class Rpcbind(Enum):
@@ -112,7 +116,8 @@ class Node:
     `address` is where SSH connects, `storage` the IP address that Gluster uses (None only for a
     client whose address is a name). `policy` is the inventory's own, the same object on every
     node: a check sees a node, never the inventory. `tags` are as a Device's. `peers` are the IP
-    addresses from which the inventory's other nodes come to `storage`, as far as it tells.
+    addresses from which the inventory's other nodes come to `storage`, as far as it tells. `site`
+    is what the controller knows, None on every other node.
     """
 
     name: str
@@ -126,11 +131,16 @@ class Node:
     policy: Policy = Policy()
     tags: tuple[tuple[str, str], ...] = ()
     peers: tuple[str, ...] = ()
+    site: Site | None = None
 
 
 @dataclass(frozen=True)
 class Deployer:
-    """Where gk-deploy and the cluster are; None means the deployer's own default."""
+    """Where gk-deploy and the cluster are; None means the deployer's own default.
+
+    `tolerate` are the tolerations that the DaemonSet gets, as `key[=value]:effect` (N23); `images`
+    are (image without its tag, what to pin it to) pairs (C13).
+    """
 
     gk_deploy: Path | None = None
     repository: str | None = None
@@ -138,6 +148,16 @@ class Deployer:
     kubectl: str = "kubectl"
     kubeconfig: Path | None = None
     context: str | None = None
+    tolerate: tuple[str, ...] = ()
+    images: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the controller's checks compare the cluster with: the nodes, and how it is reached."""
+
+    nodes: tuple[Node, ...]
+    deployer: Deployer
 
 
 @dataclass(frozen=True)

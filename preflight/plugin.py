@@ -16,6 +16,7 @@ from preflight.errors import Unfixable, Unknown
 from preflight.model import (
     Act,
     Check,
+    Deployer,
     Device,
     Extent,
     Facts,
@@ -26,11 +27,13 @@ from preflight.model import (
     Guard,
     Node,
     Overwrite,
+    Policy,
     PortRange,
     Probe,
     Risk,
     Role,
     Rpcbind,
+    Site,
     Status,
     Step,
     Test,
@@ -40,6 +43,7 @@ __all__ = [
     "EVERY_ROLE",
     "Act",
     "Check",
+    "Deployer",
     "Device",
     "Extent",
     "Facts",
@@ -49,16 +53,19 @@ __all__ = [
     "Guard",
     "Node",
     "Overwrite",
+    "Policy",
     "PortRange",
     "Probe",
     "Risk",
     "Role",
     "Rpcbind",
+    "Site",
     "Status",
     "Step",
     "Unfixable",
     "Unknown",
     "check",
+    "controller_check",
     "device_check",
     "fail",
     "fix",
@@ -78,7 +85,8 @@ THEN = "  # look; if nothing is needed: "
 """What stands between a look and the command that could cost something, for `look_first`."""
 
 STORAGE_ONLY = frozenset({Role.STORAGE})
-EVERY_ROLE = frozenset(Role)
+EVERY_ROLE = frozenset({Role.STORAGE, Role.CLIENT})
+"""The roles that an inventory gives; the controller is none of its nodes."""
 
 
 def ok(subject: str, saw: str, want: str = "") -> Finding:
@@ -130,6 +138,14 @@ def check(*needs: Need, roles: frozenset[Role] = STORAGE_ONLY) -> Callable[[Test
         )
 
     return decorate
+
+
+def controller_check(*needs: Need) -> Callable[[Test], Check]:
+    """Make a `Check` of the machine that deploys, and of the cluster as it is seen from there.
+
+    `facts.node.site` has the inventory's nodes and its `deployer` section.
+    """
+    return check(*needs, roles=frozenset({Role.CONTROLLER}))
 
 
 def device_check(*needs: DeviceNeed) -> Callable[[DeviceTest], Check]:

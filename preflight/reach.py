@@ -102,6 +102,7 @@ def reach(wanted: Wanted) -> Iterator[Reach]:
     password is before `started`.
     """
     checks = select.select_checks(registry.checks(), wanted.only, wanted.skip)
+    checks = select.of_nodes(checks, wanted.only)
     where = targets.find(
         wanted.inventory,
         local=wanted.local,

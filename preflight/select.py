@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from preflight.errors import UsageError
-from preflight.model import Check, FleetCheck, Node
+from preflight.model import Check, FleetCheck, Node, Role
 
 
 def select_checks(
@@ -25,6 +25,30 @@ def select_checks(
     if not picked:
         raise UsageError("--only and --skip leave no check to run")
     return picked
+
+
+def of_nodes(
+    checks: Sequence[Check | FleetCheck], only: Sequence[str] = ()
+) -> tuple[Check | FleetCheck, ...]:
+    """All of `checks` but the controller's, which a fleet of the inventory's nodes cannot answer.
+
+    Raises UsageError where `only` names one of those: it would look as if it had been judged.
+    """
+    for check in checks:
+        if check.id in only and of_controller(check):
+            raise UsageError(
+                f"{check.id} is judged by gkprep deploy, of the machine that deploys; this command"
+                " is about the nodes"
+            )
+    left = tuple(check for check in checks if not of_controller(check))
+    if not left:
+        raise UsageError("--only and --skip leave no check of the nodes to run")
+    return left
+
+
+def of_controller(check: Check | FleetCheck) -> bool:
+    """Whether it is about the machine that deploys alone."""
+    return isinstance(check, Check) and check.roles == {Role.CONTROLLER}
 
 
 def judgeable(

@@ -65,6 +65,8 @@ policy:
 #   kubectl: kubectl                 # its name, or a path
 #   kubeconfig: ~/.kube/config       # for example; default: what kubectl uses by itself
 #   context: prod                    # for example; default: the current one
+#   tolerate: ["node-role.kubernetes.io/master:NoSchedule"]   # for example; default: no taints
+#   images: {gluster/gluster-centos: gluster/gluster-centos:gluster4u1_centos7}   # for example
 """
 
 

@@ -59,7 +59,7 @@ def test_every_command_explains_itself(gkprep: str, command: str) -> None:
     [
         (["check"], "there is no inventory"),
         (["check", "nowhere.yaml"], "nowhere.yaml"),
-        (["check", "--local", "--only", "kernel-module"], "did you mean kernel-modules?"),
+        (["check", "--local", "--only", "kernel-module"], "did you mean kernel-modules"),
         (["check", "--local", "--limit", "node1"], "--limit has nothing to choose from"),
         (["check", "--local", "--only", "node-count"], "judged on the whole inventory"),
         (["check", "--device", "/dev/sdb"], "they go with --local"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,15 @@ def test_the_page_of_every_check_fits_a_narrow_terminal_and_is_ascii(
 def test_listing() -> None:
     assert listing(CHECKS, FIXES, Style()) == (
         "clock-skew  The clocks agree.\ndisk-blank  The disk is blank. (fix: destructive)\n"
+    )
+
+
+def test_what_is_judged_of_the_controller_is_listed_apart() -> None:
+    cluster = replace(CHECK, id="cluster", roles=frozenset({Role.CONTROLLER}))
+    assert listing((cluster, FLEET), {}, Style()) == (
+        "clock-skew  The clocks agree.\n\n"
+        "Of the machine that deploys, by gkprep deploy:\n"
+        "cluster     The disk is blank.\n"
     )
 
 

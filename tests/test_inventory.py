@@ -233,6 +233,14 @@ def test_every_key_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             kubectl=str(VALID / "bin/kubectl"),
             kubeconfig=VALID / "kube/config",
             context="prod",
+            tolerate=("node-role.kubernetes.io/master:NoSchedule", "storage=yes:NoExecute"),
+            images=(
+                (
+                    "gluster/gluster-centos",
+                    "registry.example.com:5000/gluster-centos:gluster4u1_centos7",
+                ),
+                ("heketi/heketi", f"heketi/heketi@sha256:{'0123456789abcdef' * 4}"),
+            ),
         ),
     )
 
@@ -432,6 +440,9 @@ def test_the_schema_is_a_schema() -> None:
         "device-paths.yaml",
         "defaults-of-one-node.yaml",
         "brick-ports-colon.yaml",
+        "deployer.yaml",
+        "deployer-types.yaml",
+        "deployer-unpinned.yaml",
     ],
 )
 def test_what_an_editor_can_see_is_refused_by_the_schema(name: str) -> None:

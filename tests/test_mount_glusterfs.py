@@ -10,6 +10,7 @@ from preflight.facts import packages
 from preflight.facts.packages import MountHelper
 from preflight.judge import judge
 from preflight.model import Facts, Finding, Node, Role, Status
+from preflight.plugin import EVERY_ROLE
 
 ABSENT = MountHelper(None, None, "glusterfs: not found")
 WORKING = MountHelper("/sbin/mount.glusterfs", "glusterfs 10.3", "")
@@ -23,7 +24,7 @@ def found(helper: object, managers: tuple[str, ...] = (), role: Role = Role.STOR
     return finding
 
 
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", sorted(EVERY_ROLE, key=str))
 def test_every_kind_of_node_needs_it_and_the_version_is_shown(role: Role) -> None:
     finding = found(WORKING, role=role)
     assert (finding.status, finding.saw) == (Status.PASS, "glusterfs 10.3")

@@ -56,12 +56,26 @@ ODD = "/dev/disk/by-id/it's a disk"
 def made(name: str, *disks: str) -> list[Probe[object]]:
     """The probe of that name; a factory's, for each of what there is to ask it about."""
     devices, units = [[disk] for disk in disks], [["rpcbind.socket", "rpcbind.service"]]
+    # In the place of kubectl: one that comes to no server, at once.
+    cluster = [["false"]]
+    within, of_node = [["false", "glusterfs"]], [["false", "node1"]]
     arguments = {
         "block.target": [*devices, ["/dev/null"], ["/nowhere"]],
+        "deployer.gk_deploy": [[""], ["/nowhere/it's gk-deploy"]],
         "disk.content": devices,
         "disk.signatures": devices,
         "firewall.tables": [["iptables"], ["ip6tables"]],
         "kernel.loadable": [["dm_mirror", "ext4"]],
+        "kubernetes.binding": cluster,
+        "kubernetes.client": cluster,
+        "kubernetes.image": within,
+        "kubernetes.kubelet": of_node,
+        "kubernetes.namespace": within,
+        "kubernetes.nodes": cluster,
+        "kubernetes.objects": within,
+        "kubernetes.rights": within,
+        "kubernetes.server": cluster,
+        "kubernetes.topology": within,
         "packages.installed": [["rpcbind"], ["no-such-package"]],
         "services.pulled": units,
         "services.units": units,

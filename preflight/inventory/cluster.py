@@ -17,9 +17,11 @@ from preflight.inventory.rules import (
     argument,
     brick_ports,
     device_path,
+    images,
     namespace,
     node_name,
     storage_address,
+    tolerations,
     wipe_token,
     word,
 )
@@ -78,7 +80,7 @@ def _devices(tree: Tree, reading: Reading) -> list[Fields]:
 
 DEFAULTS: Mapping[str, Reader[Any]] = {
     "zone": integer(1, HIGHEST_ZONE),
-    "role": choice(Role),
+    "role": choice(Role, leaving_out=Role.CONTROLLER),
     "ssh": _ssh,
     "become": boolean,
     "devices": _devices,
@@ -105,6 +107,8 @@ DEPLOYER: Mapping[str, Reader[Any]] = {
     "kubectl": _command,
     "kubeconfig": path,
     "context": argument,
+    "tolerate": tolerations,
+    "images": images,
 }
 
 

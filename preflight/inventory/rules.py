@@ -6,7 +6,8 @@ import ipaddress
 import posixpath
 import re
 
-from preflight.inventory.tree import Tree
+from preflight.inventory.problems import clip
+from preflight.inventory.tree import List, Map, Tree
 from preflight.inventory.values import Reading, Wrong, line, meant_as_text, pattern
 from preflight.model import PortRange
 
@@ -21,6 +22,15 @@ NAMESPACE = rf"(?=.{{1,63}}$){_LABEL}"
 DEVICE_PATH = r"/[a-zA-Z0-9_.:/-]+"
 # Twelve hex digits, the first a letter, as gkprep prints them: no YAML takes them for a number.
 WIPE_TOKEN = "[a-f][0-9a-f]{11}"  # noqa: S105 - what a consent looks like, no secret
+# A label's key, perhaps with the domain before it, its value, and what a taint does to pods
+# (apimachinery pkg/util/validation, IsQualifiedName, IsValidLabelValue; core/v1 TaintEffect).
+_WORD = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+TOLERATION = rf"({NODE_NAME}/)?{_WORD}(=({_WORD})?)?:(NoSchedule|NoExecute|PreferNoSchedule)"
+# An image's name and its tag or digest (github.com/distribution/reference, "Grammar").
+_COMPONENT = "[a-z0-9]+(([.]|__?|-+)[a-z0-9]+)*"
+_DOMAIN = "([A-Za-z0-9][-A-Za-z0-9.]*(:[0-9]{1,5})?/)?"
+IMAGE = rf"{_DOMAIN}{_COMPONENT}(/{_COMPONENT})*"
+PINNED = rf"{IMAGE}(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?"
 # What Kubernetes takes for an address in the Endpoints that a volume is mounted through
 # (pkg/apis/core/validation, ValidateNonSpecialIP), so no other can be Gluster's.
 _SPECIAL = (
@@ -156,3 +166,36 @@ def brick_ports(tree: Tree, _reading: Reading) -> PortRange:
     if first < _LOWEST_BRICK_PORT or last > _HIGHEST_PORT:
         raise Wrong(tree, allowed)
     return PortRange(first, last)
+
+
+_toleration = pattern(
+    TOLERATION,
+    "a toleration as key[=value]:effect, effect: NoSchedule, NoExecute, PreferNoSchedule",
+)
+_pinned = pattern(PINNED, "an image with its tag or digest, as registry.example.com/gluster:4.1")
+
+
+def tolerations(tree: Tree, reading: Reading) -> tuple[str, ...]:
+    """Read a list of tolerations, each as `kubectl taint` spells the taint that it is for."""
+    if not isinstance(tree, List):
+        raise Wrong(tree, "a list of tolerations, as [node-role.kubernetes.io/master:NoSchedule]")
+    return tuple(_toleration(item, reading) for item in tree.items)
+
+
+def images(tree: Tree, reading: Reading) -> tuple[tuple[str, str], ...]:
+    """Read a mapping from an image, without its tag, to the very one that is to run instead."""
+    if not isinstance(tree, Map):
+        raise Wrong(
+            tree, "a mapping, as {gluster/gluster-centos: gluster/gluster-centos:gluster4u1}"
+        )
+    return tuple((name, _pin(name, entry.value, reading)) for name, entry in tree.entries.items())
+
+
+def _pin(name: str, tree: Tree, reading: Reading) -> str:
+    """Read what one image is pinned to; without a tag or a digest that is no pin."""
+    if not re.fullmatch(IMAGE, name):
+        raise Wrong(tree, "an image's name without its tag before it", f"for {clip(name)}")
+    value = _pinned(tree, reading)
+    if re.fullmatch(IMAGE, value):
+        raise Wrong(tree, "an image with its tag or digest", "which has neither")
+    return value

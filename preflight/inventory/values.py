@@ -182,9 +182,9 @@ def boolean(tree: Tree, _reading: Reading) -> bool:
     return tree.text == "true"
 
 
-def choice(kind: type[E]) -> Reader[E]:
-    """Build a reader of one of the enumeration's values."""
-    by_text = {member.value: member for member in kind}
+def choice(kind: type[E], *, leaving_out: E | None = None) -> Reader[E]:
+    """Build a reader of one of the enumeration's values, but for one that no file may say."""
+    by_text = {member.value: member for member in kind if member is not leaving_out}
     allowed = " or ".join(by_text)
 
     def read(tree: Tree, _reading: Reading) -> E:

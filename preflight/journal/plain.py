@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +76,10 @@ def _step(plain: Mapping[str, Any]) -> Step:
 def node_plain(node: Node) -> dict[str, object]:
     """Enough to reach the node again, and to judge it."""
     identity = node.ssh.identity_file
+    told = asdict(replace(node, site=None))
+    del told["site"]  # the controller's, which no run changes
     return {
-        **asdict(node),
+        **told,
         "role": node.role.value,
         "ssh": {**asdict(node.ssh), "identity_file": str(identity) if identity else None},
         "policy": {**asdict(node.policy), "rpcbind": node.policy.rpcbind.value},

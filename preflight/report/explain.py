@@ -18,6 +18,7 @@ from preflight.report.machine import SCHEMA, dumps
 from preflight.report.names import fold
 from preflight.report.printable import visible
 from preflight.report.style import Style
+from preflight.select import of_controller
 
 WIDTH = 80  # of a page that is not for a terminal
 WIDEST = 100  # columns that can still be read as a paragraph
@@ -78,10 +79,17 @@ def row_page(row: catalogue.Row, abbreviations: Mapping[str, str], style: Style)
 
 
 def listing(checks: Sequence[Check | FleetCheck], fixes: Mapping[str, Fix], style: Style) -> str:
-    """A line for each check: its id, its sentence, and whether `gkprep fix` can put it right."""
+    """A line for each check: its id, its sentence, and whether `gkprep fix` can put it right.
+
+    Those of the machine that deploys come last, under a line of their own.
+    """
     page = Page(style)
     column = max((len(check.id) for check in checks), default=0) + 2
-    for check in checks:
+    ours = [check for check in checks if of_controller(check)]
+    for check in [check for check in checks if check not in ours] + ours:
+        if check in ours[:1]:
+            page.gap()
+            page.line(Span("Of the machine that deploys, by gkprep deploy:", "label"))
         fix = fixes.get(check.id)
         text = summary(check) + (f" (fix: {fix.risk.value})" if fix else "")
         page.wrapped(Span(check.id.ljust(column), "strong"), body=Span(_shown(page, text)))

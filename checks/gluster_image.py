@@ -1,0 +1,95 @@
+"""gluster-image: what is in the Gluster image fits the inventory's policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from preflight.facts import kubernetes
+from preflight.facts.kubernetes import Image
+from preflight.plugin import Facts, Finding, Policy, Rpcbind, controller_check, fail, ok, warn
+
+RANDOM_PORTS = 10
+"""The first GlusterFS that picks brick ports at random."""
+
+GLUSTER, FLOATING = "gluster/gluster-centos", "gluster/gluster-centos:latest"
+STARTS_ITS_OWN = frozenset({"enabled", "static", "indirect", "generated"})
+
+
+@controller_check(
+    lambda node: [
+        kubernetes.image(kubernetes.kubectl(node), kubernetes.site(node).deployer.namespace)
+    ]
+)
+def gluster_image(facts: Facts) -> Iterator[Finding]:
+    """The ports of the image's Gluster, and its rpcbind, are those that the policy is about.
+
+    Checks: in a GlusterFS pod that runs already, `gluster --version`, the ports in glusterd.vol,
+    and whether rpcbind.socket is masked. Before the first deployment no pod runs, and nothing can
+    be asked: that is a warning, not a pass.
+
+    Why: GlusterFS 10 and later picks brick ports at random from 49152-60999. Where only 49152-49251
+    is open, as the setup guide says, bricks cannot be reached. Images since December 2019 mask
+    rpcbind.socket: there the host's rpcbind is needed, or gluster-blockd says
+    `Please check if rpcbind service running`; with older ones it is in the way of the pod's own.
+    Which image you get changes with its tag, `latest`, without your doing.
+
+    By hand: `docker run --rm IMAGE sh -c 'gluster --version; systemctl is-enabled rpcbind.socket'`
+    tells; then set `policy.brick_ports` and `policy.rpcbind`, and pin the image in
+    `deployer.images`.
+
+    Source: catalogue C13, N11, N12, N40; gluster-containers c1f7e07; glusterfs 10 release notes.
+    """
+    site = kubernetes.site(facts.node)
+    image = facts[kubernetes.image(kubernetes.kubectl(facts.node), site.deployer.namespace)]
+    if not image.version:
+        named = dict(site.deployer.images).get(GLUSTER, FLOATING)
+        yield _unasked(image, named)
+        return
+    yield _ports(image, facts.node.policy)
+    yield _rpcbind(image, facts.node.policy)
+
+
+def _unasked(image: Image, named: str) -> Finding:
+    saw = (
+        f"it cannot be asked: {image.complaint}" if image.pod else "no pod runs it yet to be asked"
+    )
+    ask = "gluster --version; systemctl is-enabled rpcbind.socket"
+    return warn(
+        named,
+        saw,
+        "a version and an rpcbind that policy.brick_ports and policy.rpcbind fit",
+        cure=f"docker run --rm {named} sh -c '{ask}'",
+    )
+
+
+def _ports(image: Image, policy: Policy) -> Finding:
+    want, opened = "brick ports that are open", policy.brick_ports
+    if image.major < RANDOM_PORTS:
+        return ok("brick ports", f"GlusterFS {image.version} counts up from {opened.first}", want)
+    saw = f"GlusterFS {image.version} picks any of {image.ports}"
+    if opened.first <= image.ports.first and image.ports.last <= opened.last:
+        return ok("brick ports", saw, want)
+    return fail(
+        "brick ports",
+        f"{saw}, policy.brick_ports opens {opened}",
+        want,
+        says="Transport endpoint is not connected",
+        cure=f"policy: {{brick_ports: {image.ports}}}",
+    )
+
+
+def _rpcbind(image: Image, policy: Policy) -> Finding:
+    its_own = image.socket in STARTS_ITS_OWN
+    saw = f"rpcbind.socket is {image.socket or 'not there'} in the image"
+    want = f"policy.rpcbind: {'pod' if its_own else 'host'}"
+    if its_own == (policy.rpcbind is Rpcbind.POD):
+        return ok("rpcbind", saw, want)
+    says = (
+        "rpcbind.socket failed to listen on sockets: Address already in use"
+        if its_own
+        else "Please check if rpcbind service running"
+    )
+    other = "pod" if its_own else "host"
+    cure = f"policy: {{rpcbind: {other}}}, then gkprep fix --only rpcbind-port"
+    saw = f"{saw}, and policy.rpcbind is {policy.rpcbind.value}"
+    return fail("rpcbind", saw, want, says=says, cure=cure)

@@ -1,0 +1,60 @@
+"""kubernetes-rights: the user of the kubeconfig may do what a deployment takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from preflight.facts import kubernetes
+from preflight.plugin import Facts, Finding, controller_check, fail, look_first, ok, warn
+
+WANT = "all that a deployment takes"
+BIND = "bind"
+
+
+@controller_check(
+    lambda node: [
+        kubernetes.rights(kubernetes.kubectl(node), kubernetes.site(node).deployer.namespace)
+    ]
+)
+def kubernetes_rights(facts: Facts) -> Iterator[Finding]:
+    """Whoever runs gk-deploy has the rights that it needs.
+
+    Checks: a SelfSubjectAccessReview, which `kubectl auth can-i` makes too, for each verb that
+    gk-deploy and gkprep deploy use on each kind, in the inventory's `deployer.namespace` and in
+    the cluster.
+
+    Why: gk-deploy ignores what the API server refuses it, says `Creating initial resources ... OK`
+    and fails minutes later at something else, such as `Failed to get list of pods`.
+
+    By hand: deploy as a cluster administrator, or have one give you what is missing.
+
+    Source: catalogue C5, D5; gluster-kubernetes deploy/gk-deploy; Kubernetes documentation,
+    "Authorization" and "Using RBAC Authorization".
+    """
+    words = kubernetes.kubectl(facts.node)
+    namespace = kubernetes.site(facts.node).deployer.namespace
+    rights = facts[kubernetes.rights(words, namespace)]
+    missing = [right for right in rights if not right.allowed and right.verb != BIND]
+    unbound = [right for right in rights if not right.allowed and right.verb == BIND]
+    if missing:
+        yield fail(
+            "rights",
+            f"you may not: {', '.join(map(str, missing))}",
+            WANT,
+            says="Error from server (Forbidden)",
+            cure=look_first(
+                f"{words} auth can-i --list --namespace={namespace}",
+                "kubectl create clusterrolebinding NAME --clusterrole=cluster-admin --user=YOU",
+            ),
+        )
+    if unbound:
+        yield warn(
+            str(unbound[0]),
+            "you may not, so the binding is refused unless you have every right that edit gives",
+            WANT,
+            says="attempting to grant RBAC permissions not currently held",
+            cure="deploy as a cluster administrator",
+        )
+    if not missing and not unbound:
+        every = "every right in the cluster" if len(rights) == 1 else f"all {len(rights)} of them"
+        yield ok("rights", every, WANT)

@@ -1,0 +1,44 @@
+"""node-architecture: the images run on the machines that they may land on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from preflight.facts import kubernetes
+from preflight.plugin import Facts, Finding, Role, controller_check, fail, ok, skip, unknown, warn
+
+WANT = "amd64"
+GLUSTER = "gluster/gluster-centos"
+
+
+@controller_check(lambda node: [kubernetes.nodes(kubernetes.kubectl(node))])
+def node_architecture(facts: Facts) -> Iterator[Finding]:
+    """The inventory's nodes are amd64, which the images of Gluster and heketi are built for.
+
+    Checks: the architecture that each node's kubelet reports. Other images, which the inventory's
+    `deployer.images` names, may be for other machines: then it is a warning.
+
+    Why: the images that gk-deploy uses by itself are for x86_64 alone. On any other machine the pod
+    ends at once with `exec format error`.
+
+    By hand: use nodes of that architecture, or images built for yours, in `deployer.images`.
+
+    Source: catalogue N38; gluster-kubernetes#418, #461.
+    """
+    site = kubernetes.site(facts.node)
+    members = {m.name: m for m in facts[kubernetes.nodes(kubernetes.kubectl(facts.node))]}
+    own_image = any(name == GLUSTER for name, _ in site.deployer.images)
+    cure = "deployer: {images: {" + GLUSTER + ": AN IMAGE FOR THIS ARCHITECTURE}}"
+    for node in site.nodes:
+        if node.name not in members:
+            yield skip(node.name, "the cluster has no node of that name: see kubernetes-nodes")
+            continue
+        seen = members[node.name].architecture
+        if not seen:
+            yield unknown(node.name, "its kubelet does not say", WANT)
+        elif seen == WANT:
+            yield ok(node.name, seen, WANT)
+        elif node.role is Role.STORAGE and not own_image:
+            yield fail(node.name, seen, WANT, says="exec format error", cure=cure)
+        else:
+            yield warn(node.name, seen, WANT, says="exec format error", cure=cure)

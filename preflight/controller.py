@@ -1,0 +1,26 @@
+"""Inventory -> the node that deploys: this machine, judged by the same engine as any other."""
+
+from __future__ import annotations
+
+from preflight.model import Inventory, Node, Role, Site
+
+NAME = "controller"
+OTHERWISE = "(controller)"
+"""What the controller is called where a node has its name; no node can be called so."""
+
+
+def controller(inventory: Inventory) -> Node:
+    """The machine gkprep runs on, with all that its checks compare the cluster with.
+
+    It is asked as the user that runs gkprep, whose kubeconfig and rights are what matters.
+    """
+    taken = any(node.name == NAME for node in inventory.nodes)
+    return Node(
+        name=OTHERWISE if taken else NAME,
+        address="localhost",
+        storage=None,
+        role=Role.CONTROLLER,
+        become=False,
+        policy=inventory.policy,
+        site=Site(inventory.nodes, inventory.deployer),
+    )

@@ -1,0 +1,65 @@
+"""The cluster, as kubectl on the controller tells of it.
+
+    command   how kubectl is called     objects  namespace, binding, what was deployed before
+    version   kubectl's, the server's   kubelet  whether the API server reaches a node's kubelet
+    members   the cluster's nodes       image    what is in the Gluster image
+    rights    what the user may do
+
+Each probe is made from `kubectl(node)`, the words that call it: whichever cluster those lead to is
+a part of the question. Where the API server's own answer is all that is wanted, it is asked for as
+it stands (`get --raw`): one request, the same text by every kubectl, and no discovery, which a
+newer kubectl tries five times over where the server does not answer.
+"""
+
+from __future__ import annotations
+
+from preflight.facts.kubernetes.command import kubectl, site
+from preflight.facts.kubernetes.image import Image, image
+from preflight.facts.kubernetes.kubelet import Kubelet, Try, kubelet
+from preflight.facts.kubernetes.members import LABEL, Member, Taint, nodes
+from preflight.facts.kubernetes.objects import (
+    BINDING,
+    CONFIG,
+    ENDPOINTS,
+    Binding,
+    Namespace,
+    Object,
+    Planned,
+    binding,
+    namespace,
+    objects,
+    topology,
+)
+from preflight.facts.kubernetes.rights import Right, rights
+from preflight.facts.kubernetes.version import Told, Version, client, server
+
+__all__ = [
+    "BINDING",
+    "CONFIG",
+    "ENDPOINTS",
+    "LABEL",
+    "Binding",
+    "Image",
+    "Kubelet",
+    "Member",
+    "Namespace",
+    "Object",
+    "Planned",
+    "Right",
+    "Taint",
+    "Told",
+    "Try",
+    "Version",
+    "binding",
+    "client",
+    "image",
+    "kubectl",
+    "kubelet",
+    "namespace",
+    "nodes",
+    "objects",
+    "rights",
+    "server",
+    "site",
+    "topology",
+]

@@ -1,0 +1,33 @@
+"""How kubectl is called: the words that lead to the inventory's cluster."""
+
+from __future__ import annotations
+
+import shlex
+
+from preflight.model import Node, Site
+
+TIMEOUT = 10
+"""Seconds for one request, so that a server that does not answer leaves time to say so."""
+
+
+def site(node: Node) -> Site:
+    """What the controller knows; raises ValueError for any other node."""
+    if node.site is None:
+        raise ValueError(f"{node.name} is not the controller")
+    return node.site
+
+
+def kubectl(node: Node) -> str:
+    """Shell words that call kubectl as the inventory's `deployer` says."""
+    deployer = site(node).deployer
+    words = [deployer.kubectl, f"--request-timeout={TIMEOUT}s"]
+    if deployer.kubeconfig:
+        words.append(f"--kubeconfig={deployer.kubeconfig}")
+    if deployer.context:
+        words.append(f"--context={deployer.context}")
+    return shlex.join(words)
+
+
+def get(kubectl: str, url: str) -> str:
+    """A command that prints what the API server answers at `url`."""
+    return f"{kubectl} get --raw {shlex.quote(url)}"
