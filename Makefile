@@ -3,6 +3,8 @@
 #   make check      install into .venv and check this machine
 #   make test       every test: style, types, layers, unit, loopback sshd, virtual machines
 #   make lab        boot three broken machines to try gkprep on;  make lab-shell  make lab-down
+#   make lab-k8s    start a Kubernetes 1.20 control plane with played nodes, built the first time;
+#                   make lab-k8s-shell  make lab-k8s-down
 #   make bench      start-up times, and 200 nodes beside bare paramiko
 #   make lock       renew the locked, hashed dependencies
 
@@ -12,6 +14,9 @@ BIN := .venv/bin
 # Debian's packages behind the tests: sshd, packet filters, shells, and the virtual machines.
 TEST_PACKAGES := openssh-server openssh-client sudo busybox nftables iptables iproute2 procps \
 	mmdebstrap qemu-system-x86 qemu-utils e2fsprogs shellcheck gawk original-awk
+
+# And those behind the Kubernetes control plane: to build it, and to run it.
+KUBE_PACKAGES := dpkg-dev xz-utils iproute2 curl
 
 # Install the packages named, as root; otherwise name the one line that does.
 define packages
@@ -25,7 +30,7 @@ else echo "not installed:$$missing; what needs them is skipped. This installs th
 	echo "    sudo apt-get install -y --no-install-recommends$$missing" >&2; fi
 endef
 
-.PHONY: check test lint bench lab lab-shell lab-down lock
+.PHONY: check test lint bench lab lab-shell lab-down lab-k8s lab-k8s-shell lab-k8s-down lock
 
 check: .venv/run
 	@# In .venv nobody has an inventory that would be taken for this machine's.
@@ -33,7 +38,8 @@ check: .venv/run
 	code=$$?; case $$code in 0|1|3) ;; *) exit $$code ;; esac
 
 test: .venv/dev test-packages lint
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --durations 20
+	@# The order of the parts is conftest's: the one that may have to build begins.
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --cov --durations 20
 
 lint: .venv/dev
 	$(BIN)/ruff check
@@ -53,6 +59,15 @@ lab-shell: .venv/run
 
 lab-down: .venv/run
 	$(BIN)/python -m tests.lab down
+
+lab-k8s: .venv/run kube-packages
+	$(BIN)/python -m tests.kube up
+
+lab-k8s-shell: .venv/run
+	$(BIN)/python -m tests.kube shell
+
+lab-k8s-down: .venv/run
+	$(BIN)/python -m tests.kube down
 
 lock: .venv/dev
 	$(BIN)/pip install -q uv
@@ -76,6 +91,9 @@ lock: .venv/dev
 	else echo "python3 lacks venv. This installs it:" >&2; echo "    sudo apt-get install -y python3-venv" >&2; exit 1; fi
 	$(PYTHON) -m venv .venv
 
-.PHONY: test-packages
+.PHONY: test-packages kube-packages
 test-packages:
-	$(call packages,$(TEST_PACKAGES))
+	$(call packages,$(TEST_PACKAGES) $(KUBE_PACKAGES))
+
+kube-packages:
+	$(call packages,$(KUBE_PACKAGES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,26 +12,34 @@ import pytest
 
 from tests import netns
 from tests.applied import journal, shell
+from tests.kube import Plane
 from tests.lab import Lab
 from tests.site import no_agent, site, sshd, users
 
 __all__ = ["gkprep", "journal", "lab", "no_agent", "shell", "site", "sshd", "users"]
 
+KUBE, THIS_MACHINE = "kube", "this machine"
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `--dist loadgroup`: a file on virtual machines is a part, all others are one together.
+    """For `--dist loadgroup`: which tests run together, and which of those first.
 
-    Those are about this machine, of which there is one: its users, its lock, its ports.
+    All about the control plane is one part, and begins: it may have to build it. A file on virtual
+    machines is a part, all others are one together: those are about this machine, of which there
+    is one: its users, its lock, its ports. Large parts come before small ones.
     """
-    items.sort(key=_on_virtual_machines)
+    sizes = Counter(map(_part, items))
+    order = {KUBE: 0, THIS_MACHINE: 1}
+    items.sort(key=lambda item: (order.get(_part(item), 2), -sizes[_part(item)]))
     for item in items:
-        part = item.path.stem if _on_virtual_machines(item) else "this machine"
-        item.add_marker(pytest.mark.xdist_group(part))
+        item.add_marker(pytest.mark.xdist_group(_part(item)))
 
 
-def _on_virtual_machines(item: pytest.Item) -> bool:
-    return item.get_closest_marker("lab") is not None
+def _part(item: pytest.Item) -> str:
+    if item.get_closest_marker("kube"):
+        return KUBE
+    return item.path.stem if item.get_closest_marker("lab") else THIS_MACHINE
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +74,29 @@ def lab() -> Iterator[Lab]:
         yield lab
         if not ran_before:
             lab.down()
+
+
+@pytest.fixture(scope="session")
+def kube() -> Iterator[Plane]:
+    """A running control plane, built the first time. Ended afterwards unless it ran before."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        os.environ["GKPREP_KUBE"] = f"test-{worker}"
+    plane = Plane.default()
+    if why := plane.missing():
+        pytest.skip(f"no control plane: {why}")
+    ran_before = plane.runs()
+    try:
+        plane.up()
+        yield plane
+    finally:
+        if not ran_before:
+            plane.down()
+
+
+@pytest.fixture
+def namespace(kube: Plane) -> Iterator[str]:
+    """The name of a namespace for one test; the nodes are as new, and nothing is held."""
+    kube.forget()
+    kube.nodes()
+    with kube.namespace() as name:
+        yield name

@@ -55,7 +55,12 @@ def install() -> None:
     """Bring the packages that are missing; LabError with the line that does it where that fails."""
     if reason := missing():
         raise LabError(reason)
-    if not (packages := _missing_packages()):
+    bring(_missing_packages())
+
+
+def bring(packages: list[str]) -> None:
+    """Install Debian packages, none or more; LabError with the line that does it by hand."""
+    if not packages:
         return
     say(f"apt-get install {' '.join(packages)}")
     line = ["apt-get", "-qq", "install", "--yes", "--no-install-recommends", *packages]
