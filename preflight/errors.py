@@ -4,6 +4,7 @@
     ├── UsageError            the command line asks for something that cannot be   (exit 2)
     │   └── InventoryError    the inventory is wrong: every problem, each with its place
     ├── PluginError           a check or fix cannot be loaded, or two claim one id  (exit 2)
+    ├── TableError            the table of known causes has mistakes in it         (exit 2)
     ├── JournalError          a step could not be put on record; it was not taken  (exit 2)
     ├── DeployError           this gk-deploy is not one that gkprep can make run    (exit 1)
     ├── TransportError        a node cannot be reached; the message says why
@@ -48,6 +49,10 @@ class InventoryError(UsageError):
 
 class PluginError(GkprepError):
     """A check or a fix that cannot be loaded, or an id that two of them claim."""
+
+
+class TableError(GkprepError):
+    """The table of known causes has mistakes in it; one `file:line:column: message` line each."""
 
 
 class JournalError(GkprepError):

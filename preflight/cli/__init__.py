@@ -2,6 +2,7 @@
 
 main     the way in, and what goes wrong
 nodes    check, fix, undo
+cluster  diagnose
 about    topology, init, list, explain
 options  what they take
 output   what they say

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from preflight import signals
-from preflight.cli import about, nodes
+from preflight.cli import about, cluster, nodes
 from preflight.cli.output import tell, tell_safely, version, write
 from preflight.errors import GkprepError, InventoryError
 
@@ -84,7 +84,14 @@ def gkprep(
     """
 
 
-for command in (nodes.check, nodes.fix, nodes.undo, about.topology, about.init):
+for command in (
+    nodes.check,
+    nodes.fix,
+    nodes.undo,
+    cluster.diagnose,
+    about.topology,
+    about.init,
+):
     app.command()(command)
 app.command("list")(about.list_checks)
 app.command()(about.explain)

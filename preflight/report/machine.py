@@ -15,7 +15,12 @@ SCHEMA = 1
 
 def render(run: Run) -> str:
     """`run` as one JSON object; ASCII, which is UTF-8 too, so no locale can spoil it."""
-    report = {
+    return dumps(report(run))
+
+
+def report(run: Run) -> dict[str, object]:
+    """What that object holds."""
+    told: dict[str, object] = {
         "schema": SCHEMA,
         "gkprep": run.version,
         "command": run.command,
@@ -27,13 +32,13 @@ def render(run: Run) -> str:
         "actions": [_done(done) for done in run.done],
     }
     if run.plan is not None:
-        report["plan"] = _plan(run.plan)
-        report["before"] = [_finding(run, finding) for finding in run.before]
-        report["run"] = run.run
-        report["stopped"] = [
+        told["plan"] = _plan(run.plan)
+        told["before"] = [_finding(run, finding) for finding in run.before]
+        told["run"] = run.run
+        told["stopped"] = [
             {"node": decodable(node), "why": decodable(why)} for node, why in run.stopped.items()
         ]
-    return dumps(report)
+    return told
 
 
 def _done(done: Done) -> dict[str, object]:

@@ -1,0 +1,249 @@
+"""A running cluster -> evidence: kubectl, asked on the machine that gkprep runs on.
+
+The controller is a node like any other to `collect`: first one script asks what there is, then one
+for each pod that is not ready, or that is heketi's, side by side. Nothing is changed, and nothing
+is asked of a pod but its own words: systemctl, its journal, and what its readiness probe runs.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from preflight.collect import collect, side_by_side
+from preflight.diagnose import deployment, inside, objects
+from preflight.diagnose.evidence import Evidence, Kind, Part, Reading, Trouble, Unread, part
+from preflight.errors import Unknown
+from preflight.model import Deployer, Facts, Limits, Node, Probe, Role
+from preflight.transport import Shell
+
+REQUEST = "10s"
+"""The most that one request to the API server may take; it has no part in exec, logs and events."""
+
+LOG_LINES, JOURNAL_LINES, BYTES = 5000, 200, 1 << 20
+
+UNITS = ("glusterd", "rpcbind.socket", "rpcbind", "gluster-blockd", "tcmu-runner")
+
+ANY = frozenset(range(256))
+"""Exit statuses of what fails without telling us anything: a pod that had no earlier container."""
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question to a pod, and what its answer is evidence of."""
+
+    probe: Probe[str]
+    read: Callable[[str], Iterable[Reading]]
+    wanted: bool = True
+
+
+def controller() -> Node:
+    """The machine that gkprep runs on, as a node; kubectl is run as whoever runs gkprep."""
+    return Node("controller", "localhost", None, role=Role.CLIENT, become=False)
+
+
+def kubectl(deployer: Deployer) -> tuple[str, ...]:
+    """Kubectl's words up to its command, for a person to type; not yet quoted."""
+    words = [deployer.kubectl]
+    if deployer.kubeconfig:
+        words.append(f"--kubeconfig={deployer.kubeconfig}")
+    if deployer.context:
+        words.append(f"--context={deployer.context}")
+    return tuple(words)
+
+
+def read(
+    deployer: Deployer,
+    shell: Callable[[Node], Shell],
+    limits: Limits,
+    parallel: int,
+    log: Path | None = None,
+) -> list[Reading]:
+    """All that the cluster says; `log` is the file with gk-deploy's last output.
+
+    Never raises for what the cluster does: what it did not say is in the readings.
+    """
+    node = controller()
+    run = Kubectl(deployer)
+    first = [run.objects(what) for what in OBJECTS]
+    saved = [_file(log)] if log else []
+    facts = collect(node, [*first, *saved], shell(node), limits)
+    if isinstance(why := _answer(facts, first[0]), Unknown):
+        trouble = Trouble("cluster", None, f"kubectl could not ask it: {why}", run.shown)
+        return [Reading(troubles=(trouble,)), *_texts(facts, saved)]
+    pods = [pod for probe in first for pod in _objects(facts, probe) if pod.get("kind") == "Pod"]
+    readings = [*_texts(facts, saved), *_absent(pods, deployer)]
+    for what, probe in zip(OBJECTS, first, strict=True):
+        answer = _answer(facts, probe)
+        if isinstance(answer, Unknown):
+            readings.append(_unread(f"{run.shown} {what}", str(answer)))
+        present = [each for each in _objects(facts, probe) if not _of_the_past(each, pods)]
+        readings += objects.read(present, f"kubectl get {what}")
+    asked = {str(pod["metadata"]["name"]): list(questions(pod, run)) for pod in pods if _named(pod)}
+    asks = {
+        name: partial(collect, node, [each.probe for each in about], shell(node), limits)
+        for name, about in asked.items()
+        if about
+    }
+    answers = side_by_side(asks, parallel=parallel, on_done=lambda _: None)
+    for name, known in answers.items():
+        readings += _answers(name, asked[name], known)
+    return readings
+
+
+OBJECTS = ("pods", "daemonsets", "events", "persistentvolumeclaims --all-namespaces")
+
+
+class Kubectl:
+    """kubectl's commands as probes, every word quoted."""
+
+    def __init__(self, deployer: Deployer) -> None:
+        words = (*kubectl(deployer), f"--request-timeout={REQUEST}", "-n", deployer.namespace)
+        self.start = shlex.join(words)
+        self.shown = f"kubectl -n {deployer.namespace} get"
+
+    def objects(self, what: str) -> Probe[object]:
+        """`kubectl get WHAT -o json`."""
+        return Probe(f"kubectl.get {what}", f"{self.start} get {what} -o json", json.loads)
+
+    def text(self, name: str, *words: str, rcs: frozenset[int] = frozenset({0})) -> Probe[str]:
+        """What the command prints."""
+        return Probe(f"kubectl.{name}", f"{self.start} {shlex.join(words)}", str, rcs=rcs)
+
+    def inside(self, name: str, pod: str, script: str, *words: str) -> Probe[str]:
+        """What `script` prints in the pod, errors too and not without end.
+
+        It ends with 0 whatever came of it: another status is kubectl's, and means that it was
+        not run.
+        """
+        bounded = f"{{ {script}; }} 2>&1 | head -c {BYTES}; exit 0"
+        return self.text(name, "exec", pod, "--", "sh", "-c", bounded, "sh", *words)
+
+
+def questions(pod: Object, run: Kubectl) -> Iterator[Asked]:
+    """What to ask of `pod`: of heketi its log; of another one that is not ready, why."""
+    name = str(pod["metadata"]["name"])
+    role = part(name)
+    ready = bool(objects.pod(pod, "").works)
+    if role in {Part.HEKETI, Part.DEPLOY_HEKETI}:
+        yield from _logs(name, run, lambda text, origin: [deployment.heketi(text, origin)])
+    elif role and not ready:
+        yield from _logs(name, run, partial(_log, name))
+    if role is Part.GLUSTER and not ready and objects.get(pod, "status").get("phase") == "Running":
+        yield from _inside(pod, name, run)
+
+
+def _logs(
+    name: str, run: Kubectl, read: Callable[[str, str], Iterable[Reading]]
+) -> Iterator[Asked]:
+    words = ("logs", name, f"--tail={LOG_LINES}", f"--limit-bytes={BYTES}")
+    origin = f"kubectl logs {name}"
+    yield Asked(run.text("logs", *words), partial(_with_origin, read, origin))
+    before = run.text("logs.previous", *words, "--previous", rcs=ANY)
+    yield Asked(before, partial(_with_origin, read, f"{origin} --previous"), wanted=False)
+
+
+def _with_origin(
+    read: Callable[[str, str], Iterable[Reading]], origin: str, text: str
+) -> Iterable[Reading]:
+    return read(text, origin)
+
+
+def _log(name: str, text: str, origin: str) -> Iterator[Reading]:
+    if text.strip():
+        yield Reading((Evidence(Kind.LOGS, f"pod {name}", None, text, origin),))
+
+
+def _inside(pod: Object, name: str, run: Kubectl) -> Iterator[Asked]:
+    what, origin = f"pod {name}", f"kubectl exec {name} --"
+    status = f"systemctl status {' '.join(UNITS)} --no-pager -l"
+    journal = f"journalctl --no-pager -n {JOURNAL_LINES}"
+    yield Asked(
+        run.inside("systemctl", name, status),
+        lambda text: [inside.status(text, what, f"{origin} systemctl status")],
+    )
+    yield Asked(
+        run.inside("journal", name, journal),
+        lambda text: inside.journal(text, what, f"{origin} {journal}"),
+    )
+    if words := _readiness(pod):
+        told = f"{origin} (what its readiness probe runs)"
+        yield Asked(
+            run.inside("probe", name, '"$@"', *words),
+            lambda text: [Reading((Evidence(Kind.PROBE, what, None, text, told),))],
+        )
+
+
+def _readiness(pod: Object) -> Sequence[str]:
+    """The words that the kubelet runs to find out whether the pod is ready."""
+    for container in objects.items(objects.get(pod, "spec"), "containers"):
+        command = objects.get(objects.get(container, "readinessProbe"), "exec").get("command")
+        if isinstance(command, list) and all(isinstance(word, str) for word in command):
+            return command
+    return ()
+
+
+def _answers(name: str, asked: Iterable[Asked], facts: Facts) -> Iterator[Reading]:
+    """What the pod answered; that it could not be asked is evidence too (C14)."""
+    for each in asked:
+        answer = _answer(facts, each.probe)
+        if not isinstance(answer, Unknown):
+            yield from each.read(str(answer))
+        elif each.wanted:
+            said = Evidence(Kind.PROBE, f"pod {name}", None, str(answer), "kubectl")
+            yield Reading((said,), unread=(Unread(f"pod {name}", str(answer)),))
+
+
+def _absent(pods: Iterable[Object], deployer: Deployer) -> Iterator[Reading]:
+    """Where no Gluster pod is, there is nothing to be well."""
+    if not any(part(str(pod["metadata"]["name"])) is Part.GLUSTER for pod in pods if _named(pod)):
+        what = f"namespace {deployer.namespace}"
+        yield Reading(troubles=(Trouble(what, None, "no GlusterFS pods", "kubectl get pods"),))
+
+
+def _of_the_past(each: Object, pods: Iterable[Object]) -> bool:
+    """Whether it is an event about a pod that is gone: they are kept for an hour longer."""
+    about = objects.get(each, "involvedObject")
+    names = {objects.named(pod)[0] for pod in pods}
+    return about.get("kind") == "Pod" and about.get("name") not in names
+
+
+def _named(pod: Object) -> bool:
+    return bool(objects.named(pod)[0])
+
+
+def _objects(facts: Facts, probe: Probe[object]) -> list[Object]:
+    answer = _answer(facts, probe)
+    return [] if isinstance(answer, Unknown) else list(objects.listed(answer))
+
+
+def _answer(facts: Facts, probe: Probe[Any]) -> object:
+    try:
+        answer: object = facts[probe]
+    except Unknown as exc:
+        return exc
+    return answer
+
+
+def _file(log: Path) -> Probe[str]:
+    return Probe("gk-deploy.log", f"tail -c {BYTES} {shlex.quote(str(log))}", str)
+
+
+def _texts(facts: Facts, saved: Iterable[Probe[str]]) -> Iterator[Reading]:
+    for probe in saved:
+        answer = _answer(facts, probe)
+        if isinstance(answer, Unknown):
+            yield _unread("gk-deploy's output", str(answer))
+        else:
+            yield deployment.deployment(str(answer), "gk-deploy's output")
+
+
+def _unread(origin: str, why: str) -> Reading:
+    return Reading(unread=(Unread(origin, why),))

@@ -1,0 +1,115 @@
+"""gk-deploy's output and heketi's log -> evidence, node by node.
+
+gk-deploy prints the topology as it is loaded: `Creating node X ... ID: ...`, then a line for each
+of its devices. heketi writes records that begin with `[part] LEVEL`, and says in most of them in
+which pod a command ran (pkg/remoteexec/kube/target.go: `from host:NODE`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from preflight.diagnose.evidence import Evidence, Kind, Place, Reading, Trouble
+from preflight.diagnose.spans import spans
+
+CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\r(?=\n)")
+
+OPENING = re.compile(
+    r"^(?:Using (?:Kubernetes|OpenShift) CLI\.|Checking for pre-existing resources\.\.\."
+    r"|Waiting for GlusterFS pods to start|heketi topology loaded\."
+    r"|\s*(?:Creating|Found) node \S+ (?:\.\.\.|on cluster)"
+    r"|.*the deployment tool for GlusterFS)",
+    re.MULTILINE,
+)
+NODE = re.compile(r"^\s*(?:Creating|Found) node (\S+) (?:\.\.\.|on cluster)")
+OUTSIDE = re.compile(r"^(?:heketi topology|Error loading|Please check|Saving|Creating cluster|OK$)")
+COMPLETE = re.compile(r"^Deployment complete!", re.MULTILINE)
+ADDRESS = re.compile(r"accessible via +https?://[\w\[]")
+NAMESPACE = re.compile(r'^Using namespace "([^"]+)"', re.MULTILINE)
+
+
+def is_deployment(text: str) -> bool:
+    """Whether gk-deploy, or `heketi-cli topology load`, printed this."""
+    return bool(OPENING.search(text))
+
+
+def deployment(text: str, origin: str) -> Reading:
+    """What gk-deploy said; where it came to its end, what it said on the way is history (D2)."""
+    text = CODES.sub("", text)
+    told = [line for line in text.splitlines() if line.strip()]
+    if COMPLETE.search(text) and ADDRESS.search(text):
+        return Reading(works=("gk-deploy",))
+    namespace = match[1] if (match := NAMESPACE.search(text)) else ""
+    evidence = tuple(
+        Evidence(Kind.GK_DEPLOY, "gk-deploy", node, "\n".join(lines), origin, namespace)
+        for node, lines in _sections(text).items()
+    )
+    last = told[-1].strip() if told else ""
+    trouble = Trouble("gk-deploy", None, f"did not come to its end; last: {last}", origin)
+    return Reading(evidence, (trouble,))
+
+
+def _sections(text: str) -> dict[str | None, list[str]]:
+    """The lines about each node, and (None) all others."""
+    sections: dict[str | None, list[str]] = {}
+    node: str | None = None
+    for line in text.splitlines():
+        if match := NODE.match(line):
+            node = match[1]
+        elif OUTSIDE.match(line):
+            node = None
+        sections.setdefault(node, []).append(line)
+    return sections
+
+
+RECORD = re.compile(
+    r"^\[(?:heketi|kubeexec|sshexec|cmdexec|negroni|asynchttp|jwt|middleware)\] ?(?P<level>[A-Z]*)",
+    re.MULTILINE,
+)
+FINE = frozenset({"DEBUG", "INFO"})
+HOST = re.compile(r"\bfrom host:([^\s\])]+)|^\[\w+\] \w+ .*? Host: (\S+) Pod: ")
+POD = re.compile(
+    r"\bpod:([a-z0-9][-a-z0-9.]*)| Pod: (\S+) Command:|\bon (glusterfs-[-a-z0-9]+)(?=[\s:])"
+)
+
+
+def is_heketi(text: str) -> bool:
+    """Whether this is heketi's log."""
+    return bool(RECORD.search(text))
+
+
+def heketi(text: str, origin: str) -> Reading:
+    """What heketi complained of, by the pod in which it had run a command.
+
+    Its reports of what went well are left out: they quote every command's whole output.
+    """
+    text = CODES.sub("", text)
+    told: dict[tuple[str, str | None], list[str]] = {}
+    places: dict[str, Place] = {}
+    for record in _records(text):
+        pod, node = _first(POD.search(record)), _first(HOST.search(record))
+        what = f"pod {pod}" if pod else "heketi"
+        if pod and node:
+            places[pod] = Place(pod, node, "")
+        told.setdefault((what, node), []).append(record.rstrip("\n"))
+    evidence = tuple(
+        Evidence(Kind.HEKETI, what, node, "\n".join(records), origin)
+        for (what, node), records in told.items()
+    )
+    return Reading(evidence, places=tuple(places.values()))
+
+
+def _records(text: str) -> Iterator[str]:
+    """Each record with all its lines, but for those that are no complaint."""
+    starts = [(match.start(), match["level"]) for match in RECORD.finditer(text)]
+    if not starts or starts[0][0] > 0:
+        starts.insert(0, (0, ""))
+    pieces = spans([start for start, _ in starts], len(text))
+    for (_, level), (start, end) in zip(starts, pieces, strict=True):
+        if level not in FINE and text[start:end].strip():
+            yield text[start:end]
+
+
+def _first(match: re.Match[str] | None) -> str | None:
+    return next(filter(None, match.groups()), None) if match else None

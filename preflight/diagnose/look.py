@@ -1,0 +1,70 @@
+"""Look at a deployment, saved or running, and say what it comes to: for every command that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from preflight import reach, registry, targets
+from preflight.diagnose import cluster, match, nodes, table
+from preflight.diagnose import saved as folders
+from preflight.diagnose.evidence import Diagnosis, together
+from preflight.errors import UsageError
+from preflight.model import Facts, Finding, Fix, Inventory, Limits
+from preflight.reach import Reach, Wanted
+from preflight.survey import Survey
+from preflight.transport.local import Here
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found, and what is known of the nodes; nothing, where they were not asked."""
+
+    diagnosis: Diagnosis
+    facts: Mapping[str, Facts] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    fixes: Mapping[str, Fix] = field(default_factory=dict)
+
+
+def require_alone(inventory: Path | None, *chosen: Sequence[str] | None) -> None:
+    """Raise UsageError where `--from` comes with what is about nodes: none of them is asked."""
+    if inventory is not None or any(chosen):
+        raise UsageError("--from reads a folder: no inventory, --only, --skip and --limit with it")
+
+
+def saved(folder: Path) -> Look:
+    """What the files below `folder` come to; raises UsageError where it cannot be read."""
+    known = table.load()
+    return Look(match.diagnose(together(folders.read(folder)), known))
+
+
+def running(wanted: Wanted, limits: Limits) -> Look:
+    """What the cluster of the inventory comes to, after its nodes were checked.
+
+    A node that does not answer stops nothing. Raises UsageError as `reach` does.
+    """
+    inventory = targets.inventory_of(wanted.inventory, "; --from DIR needs none")
+    with reach.reach(wanted) as fleet:
+        return of_cluster(fleet, inventory, fleet.survey(limits), limits)
+
+
+def of_cluster(
+    fleet: Reach, inventory: Inventory, known: Survey, limits: Limits, log: Path | None = None
+) -> Look:
+    """The same where the nodes are `known` already; `log` is gk-deploy's last output."""
+    deployer = inventory.deployer
+    here = Here(None)
+    try:
+        with fleet.progress(["cluster"]) as progress:
+            readings = cluster.read(deployer, here, limits, fleet.parallel, log)
+            progress.done("cluster")
+    finally:
+        here.close()
+    found = match.diagnose(
+        together([*readings, nodes.findings(known.findings)]),
+        table.load(),
+        kubectl=cluster.kubectl(deployer),
+        namespace=deployer.namespace,
+    )
+    return Look(found, known.facts, known.findings, registry.fixes())

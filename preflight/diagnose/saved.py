@@ -1,0 +1,193 @@
+"""A folder of saved output -> evidence; no cluster and no node is touched.
+
+What a file is, its content says and not its name. A file may hold several outputs, one after the
+other, as a copied terminal does: a line with a prompt begins the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from preflight.diagnose import deployment, inside, nodes, objects, plain
+from preflight.diagnose.evidence import Evidence, Kind, Reading, Unread
+from preflight.diagnose.spans import spans
+from preflight.errors import UsageError
+
+MOST_BYTES = 8 * 1024 * 1024
+"""Of one file; of a longer one, its end is read, for that is where logs tell of a failure."""
+
+MOST_FILES = 2000
+SOME = 8192
+
+# The C parser is about ten times as fast; a PyYAML built without libyaml lacks it.
+LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+PROMPT = re.compile(
+    r"^(?:[^\n$#]{0,60}\$ (?:sudo )?(?=[\w./])"
+    r"|[^\n$#]{0,60}# (?=(?:\S*/)?(?:kubectl|oc|systemctl|journalctl|gk-deploy|heketi-cli)\b))"
+    r"(?P<command>.*)\n?|^```.*\n?",
+    re.MULTILINE,
+)
+"""What ends one output and begins the next: a prompt with a command, or the fence around it.
+
+After `#`, which begins comments too, only what is asked for here is a command.
+"""
+
+EXEC = re.compile(r"\bexec (?:-\S+ )*(?:pod/)?(?P<pod>[a-z0-9][-a-z0-9.]*)")
+NAMESPACE = re.compile(r" (?:-n|--namespace)[ =](?P<namespace>[a-z0-9][-a-z0-9]*)")
+POD = re.compile(r"(?P<pod>(?:glusterfs|deploy-heketi|heketi)-[a-z0-9]+(?:-[a-z0-9]+)*)")
+
+
+def read(folder: Path) -> list[Reading]:
+    """All regular files below `folder`, in order of their names; links are not followed.
+
+    Raises UsageError where there is no such folder, or it may not be looked into.
+    """
+    try:
+        os.scandir(folder).close()
+    except OSError as exc:
+        raise UsageError(f"--from {folder}: {exc.strerror}") from exc
+    readings: list[Reading] = []
+    for number, (path, name) in enumerate(_files(folder)):
+        if number == MOST_FILES:
+            readings.append(_unread(str(folder), f"only the first {MOST_FILES} files were read"))
+            break
+        readings.extend(file(path, name))
+    return readings
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(root) / name
+            yield path, str(path.relative_to(folder))
+
+
+def file(path: Path, name: str) -> list[Reading]:
+    """What the file at `path` says; `name` is what reports call it."""
+    try:
+        data, size = _bytes(path)
+    except OSError as exc:
+        return [_unread(name, exc.strerror or str(exc))]
+    if data is None:
+        return [_unread(name, "no regular file")]
+    if b"\0" in data[:SOME]:
+        return [_unread(name, "no text")]
+    text = data.decode("utf-8", "surrogateescape")
+    found = list(recognised(text, name))
+    if size > len(data):
+        found.append(_unread(name, f"only the last {MOST_BYTES >> 20} MiB were read"))
+    return found
+
+
+def _bytes(path: Path) -> tuple[bytes | None, int]:
+    """The content, or its end, and the size; None where it is no regular file.
+
+    Neither a link nor a pipe that was put there meanwhile is opened, or waited for.
+    """
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return None, 0
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            return None, 0
+        stream.seek(max(0, status.st_size - MOST_BYTES))
+        return stream.read(MOST_BYTES), status.st_size
+
+
+def recognised(text: str, name: str) -> Iterator[Reading]:
+    """What `text` says, by what it looks like: each output in it by itself."""
+    if not text.strip():
+        return
+    document = _document(text)
+    if nodes.is_report(document):
+        yield nodes.report(document, name)
+    elif found := objects.listed(document):
+        yield from objects.read(found, name)
+    else:
+        for command, output in _outputs(text):
+            if output.strip():
+                for each in _output(output, command, name):
+                    yield _within(each, NAMESPACE.search(command))
+
+
+def _document(text: str) -> Any:  # noqa: ANN401 - whatever stands in the file
+    """The JSON or YAML that `text` is; None where it is neither."""
+    try:
+        if text.lstrip().startswith("{"):
+            return json.loads(text)
+        if re.match(r"(?:---\s+)?(?:apiVersion|kind|items|metadata): ?", text.lstrip()):
+            return yaml.load(text, Loader=LOADER)  # noqa: S506 - both are safe loaders
+    except (ValueError, yaml.YAMLError, RecursionError):
+        pass
+    return None
+
+
+def _outputs(text: str) -> Iterator[tuple[str, str]]:
+    """Each command of a copied terminal, and what it printed; ("", ...) what no prompt begins."""
+    prompts = list(PROMPT.finditer(text))
+    if not prompts:
+        yield "", text
+        return
+    yield "", text[: prompts[0].start()]
+    pieces = spans([match.start() for match in prompts], len(text))
+    for match, (_, end) in zip(prompts, pieces, strict=True):
+        yield match["command"] or "", text[match.end() : end]
+
+
+def _output(text: str, command: str, name: str) -> Iterator[Reading]:
+    """One output; what is recognised as nothing else is read as a log."""
+    what = _pod(command, name)
+    origin = f"{name}: {command}" if command else name
+    if plain.is_described(text):
+        yield from plain.described(text, origin)
+    elif deployment.is_deployment(text):
+        yield deployment.deployment(text, origin)
+    elif deployment.is_heketi(text):
+        yield deployment.heketi(text, origin)
+    elif inside.is_status(text):
+        yield inside.status(text, what, origin)
+    elif inside.is_journal(text):
+        yield from inside.journal(text, what, origin)
+    elif tables := list(plain.tables(text, origin)):
+        yield from tables
+    else:
+        yield Reading((Evidence(Kind.LOGS, what or "log", None, text, origin),))
+
+
+def _within(reading: Reading, asked: re.Match[str] | None) -> Reading:
+    """The namespace that the command named, for what does not tell it itself."""
+    if asked is None:
+        return reading
+    return replace(
+        reading,
+        evidence=tuple(
+            replace(piece, namespace=piece.namespace or asked["namespace"])
+            for piece in reading.evidence
+        ),
+        places=tuple(
+            replace(place, namespace=place.namespace or asked["namespace"])
+            for place in reading.places
+        ),
+    )
+
+
+def _pod(command: str, name: str) -> str | None:
+    """The pod that a text without a name in it is from: the command or the file's name tell."""
+    match = EXEC.search(command) or POD.search(name)
+    return f"pod {match['pod']}" if match else None
+
+
+def _unread(origin: str, why: str) -> Reading:
+    return Reading(unread=(Unread(origin, why),))

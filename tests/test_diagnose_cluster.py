@@ -1,0 +1,302 @@
+"""`gkprep diagnose` on a cluster: what is asked of it, in which order, and what comes of it.
+
+The answers are those of kubectl 1.20, and of a pod whose rpcbind.socket failed (the same words as
+in tests/samples/diagnose/N11).
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from preflight.diagnose import cluster, match
+from preflight.diagnose.evidence import Diagnosis, together
+from preflight.model import Deployer, Limits, Verdict
+from preflight.transport.local import Here
+from tests.command import unattended
+from tests.diagnosed import SAMPLES, TABLE
+from tests.site import Home
+
+PROBE = "failed check: systemctl -q is-active glusterd.service"
+POD = "glusterfs-c7k4d"
+READINESS = ["/bin/bash", "-c", "if command -v status-probe.sh; then status-probe.sh readiness; fi"]
+
+
+def pod(name: str, node: str, *, ready: bool, **status: Any) -> dict[str, Any]:
+    container = {"name": "main", "readinessProbe": {"exec": {"command": READINESS}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "gluster fs"},
+        "spec": {"nodeName": node, "containers": [container]},
+        "status": {
+            "phase": "Running",
+            "containerStatuses": [{"name": "main", "ready": ready, "restartCount": 0}],
+            **status,
+        },
+    }
+
+
+def event(name: str, message: str) -> dict[str, Any]:
+    return {
+        "kind": "Event",
+        "involvedObject": {"kind": "Pod", "name": name, "namespace": "gluster fs"},
+        "type": "Warning",
+        "reason": "Unhealthy",
+        "message": message,
+    }
+
+
+def claim(name: str, phase: str, provisioner: str = "kubernetes.io/glusterfs") -> dict[str, Any]:
+    notes = {"volume.beta.kubernetes.io/storage-provisioner": provisioner}
+    return {
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": "default", "annotations": notes},
+        "status": {"phase": phase},
+    }
+
+
+def daemonset(ready: int) -> dict[str, Any]:
+    status = {"desiredNumberScheduled": 3, "numberReady": ready}
+    return {"kind": "DaemonSet", "metadata": {"name": "glusterfs"}, "status": status}
+
+
+HEKETI = pod("heketi-7f8b5d6c9d-x2v4q", "node1", ready=True)
+GLUSTER = [pod(f"glusterfs-{n}", f"node{n}", ready=True) for n in (1, 3)]
+
+
+class Cluster:
+    """A folder with a kubectl in it, and its answers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.kubectl = folder / "kube ctl"
+        shutil.copy(Path(__file__).parent / "kubectl.py", self.kubectl)
+        self.kubectl.chmod(0o755)
+        (folder / "kubectl.py").unlink(missing_ok=True)
+        self.deployer = Deployer(
+            kubectl=str(self.kubectl),
+            kubeconfig=Path("/root/it's mine"),
+            context="a;b",
+            namespace="gluster fs",
+        )
+
+    def has(self, kind: str, *objects: dict[str, Any]) -> None:
+        listed = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+        (self.folder / f"{kind}.json").write_text(json.dumps(listed))
+
+    def says(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def asked(self) -> list[list[str]]:
+        return [json.loads(line) for line in (self.folder / "asked").read_text().splitlines()]
+
+    def diagnosed(self, log: Path | None = None, limits: Limits | None = None) -> Diagnosis:
+        here = Here(None)
+        limits = limits or Limits()
+        readings = cluster.read(self.deployer, here, limits, parallel=4, log=log)
+        return match.diagnose(
+            together(readings),
+            TABLE,
+            kubectl=cluster.kubectl(self.deployer),
+            namespace=self.deployer.namespace,
+        )
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> Cluster:
+    """Well: three Gluster pods, heketi, a bound claim; a claim of somebody else's waits."""
+    (tmp_path / "cluster").mkdir()
+    plane = Cluster(tmp_path / "cluster")
+    plane.has("pods", *GLUSTER, pod(POD, "node2", ready=True), HEKETI)
+    plane.has("daemonsets", daemonset(3))
+    plane.has("events", event(POD, f"Readiness probe failed: {PROBE}"))
+    plane.has("persistentvolumeclaims", claim("data", "Bound"), claim("x", "Pending", "other.io/x"))
+    plane.says(f"logs/{HEKETI['metadata']['name']}", (SAMPLES / "N6/heketi.log").read_text())
+    return plane
+
+
+def break_node2(plane: Cluster) -> None:
+    """READY 0/1, as the cluster shows it."""
+    plane.has("pods", *GLUSTER, pod(POD, "node2", ready=False))
+    plane.has("daemonsets", daemonset(2))
+    plane.says(f"logs/{POD}", "")
+    plane.says(
+        f"exec/{POD}/systemctl status", (SAMPLES / "N11/glusterfs-c7k4d/systemctl.txt").read_text()
+    )
+    plane.says(f"exec/{POD}/journalctl", "-- No entries --\n")
+    plane.says(f"exec/{POD}/status-probe.sh", f"{PROBE}\n")
+
+
+def inside(calls: Sequence[Sequence[str]]) -> set[str]:
+    return {words[words.index("exec") + 1] for words in calls if "exec" in words}
+
+
+def test_a_cluster_that_is_well_is_healthy_and_no_pod_is_entered(plane: Cluster) -> None:
+    found = plane.diagnosed()
+    assert (found.verdict, found.causes, found.unexplained) == (Verdict.READY, (), ())
+    assert inside(plane.asked()) == set()
+
+
+def test_ready_0_of_1_is_told_with_the_node_and_the_whole_cure(plane: Cluster) -> None:
+    break_node2(plane)
+    found = plane.diagnosed()
+    (cause,) = found.causes
+    assert (cause.id, cause.node, cause.object) == ("N11", "node2", f"pod {POD}")
+    assert "ort 111 of node2 is held by the host's rpcbind.socket" in cause.cause
+    kubectl = shlex.join([str(plane.kubectl), "--kubeconfig=/root/it's mine", "--context=a;b"])
+    assert cause.cure == (
+        "gkprep fix --only rpcbind-port --limit node2 --yes",
+        f"{kubectl} -n 'gluster fs' delete pod {POD}",
+    )
+    quoted = [line for quote in cause.evidence for line in quote.lines]
+    assert "Active: failed (Result: resources)" in quoted
+    assert f"Warning Unhealthy Readiness probe failed: {PROBE}" in quoted
+    assert found.unexplained == ()
+    # Only the pod that is not ready was entered.
+    assert inside(plane.asked()) == {POD}
+
+
+def test_every_call_has_the_deployers_words_and_a_limit(plane: Cluster) -> None:
+    break_node2(plane)
+    plane.diagnosed()
+    calls = plane.asked()
+    start = ["--kubeconfig=/root/it's mine", "--context=a;b", "--request-timeout=10s"]
+    assert {tuple(words[:5]) for words in calls} == {(*start, "-n", "gluster fs")}
+    assert {words[5] for words in calls} == {"get", "logs", "exec"}
+    # The first round asks what there is; what is in a pod comes after it, and changes nothing.
+    assert [words[5] for words in calls][:4] == ["get"] * 4
+    assert [words for words in calls if words[-3:] == READINESS]
+
+
+def test_claims_that_wait_and_heketis_log_explain_one_another(plane: Cluster) -> None:
+    plane.has("persistentvolumeclaims", claim("data", "Pending"))
+    found = plane.diagnosed()
+    assert [(cause.id, cause.node) for cause in found.causes] == [("N6", "node2")]
+
+
+def test_a_log_of_gk_deploys_is_read_with_the_rest(plane: Cluster, tmp_path: Path) -> None:
+    plane.has("pods", *GLUSTER)
+    log = tmp_path / "last run.log"
+    log.write_text((SAMPLES / "C1/gk-deploy.log").read_text())
+    found = plane.diagnosed(log)
+    assert [cause.id for cause in found.causes] == ["C1"]
+
+
+def test_events_of_a_pod_that_was_deleted_are_history(plane: Cluster) -> None:
+    plane.has("pods", *GLUSTER, pod("glusterfs-newer", "node2", ready=False, phase="Pending"))
+    found = plane.diagnosed()
+    assert (found.verdict, found.causes) == (Verdict.UNKNOWN, ())
+
+
+def test_pods_that_cannot_be_entered_are_the_evidence(plane: Cluster) -> None:
+    """The stand-in's own refusal says no more than that; the API server's names the kubelet."""
+    plane.has("pods", *GLUSTER, pod(POD, "node2", ready=False))
+    found = plane.diagnosed()
+    assert found.verdict is Verdict.BLOCKED  # the event: the general row
+    assert [(cause.id, cause.general) for cause in found.causes] == [("N11", True)]
+    assert {unread.origin for unread in found.unread} == {f"pod {POD}"}
+    refusing = plane.kubectl.read_text().replace(
+        "Error from server (NotFound): {words[0]}: no answer",
+        "Error from server: error dialing backend: dial tcp: lookup node2: no such host",
+    )
+    plane.kubectl.write_text(refusing)
+    (cause,) = plane.diagnosed().causes
+    assert (cause.id, cause.node) == ("C14", "node2")
+    assert "the kubelet at node2" in cause.cause
+
+
+def test_what_a_container_waits_for_or_died_of_is_evidence(plane: Cluster) -> None:
+    """As the kubelet reports a binary of another architecture."""
+    died = {"exitCode": 1, "reason": "Error", "message": "exec user process: exec format error"}
+    waiting = {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container"}
+    states = {"state": {"waiting": waiting}, "lastState": {"terminated": died}}
+    container = {"name": "main", "ready": False, "restartCount": 7, **states}
+    plane.has("events")
+    plane.has("pods", *GLUSTER, pod(POD, "node2", ready=False, containerStatuses=[container]))
+    (cause,) = plane.diagnosed().causes
+    assert (cause.id, cause.node) == ("N38", "node2")
+    told = "container main terminated exit 1: Error: exec user process: exec format error"
+    assert [quote.lines for quote in cause.evidence] == [(told,)]
+
+
+def test_a_refused_daemonset_shows_in_its_events(plane: Cluster) -> None:
+    message = 'Error creating: pods "glusterfs-x" is forbidden: violates PodSecurity "baseline"'
+    refused = event("glusterfs", message)
+    refused["involvedObject"]["kind"] = "DaemonSet"
+    plane.has("pods")
+    plane.has("events", refused)
+    plane.has("daemonsets", daemonset(0))
+    (cause,) = plane.diagnosed().causes
+    assert (cause.id, cause.object) == ("C12", "daemonset glusterfs")
+
+
+def test_what_may_not_be_read_is_named_and_the_rest_is(plane: Cluster, tmp_path: Path) -> None:
+    break_node2(plane)
+    (plane.folder / "events.json").unlink()
+    found = plane.diagnosed(tmp_path / "no such log")
+    assert [cause.id for cause in found.causes] == ["N11"]
+    assert {unread.origin for unread in found.unread} == {
+        "kubectl -n gluster fs get events",
+        "gk-deploy's output",
+    }
+
+
+def test_what_is_not_ready_and_not_explained_could_not_be_told(plane: Cluster) -> None:
+    plane.has("events")
+    plane.has("pods", *GLUSTER, pod(POD, "node2", ready=False, phase="Pending"))
+    found = plane.diagnosed()
+    assert (found.verdict, found.causes) == (Verdict.UNKNOWN, ())
+    assert [(each.object, each.node) for each in found.unexplained] == [(f"pod {POD}", "node2")]
+
+
+def test_nothing_deployed_could_not_be_told(plane: Cluster) -> None:
+    for kind in ("pods", "daemonsets", "events", "persistentvolumeclaims"):
+        plane.has(kind)
+    found = plane.diagnosed()
+    assert found.verdict is Verdict.UNKNOWN
+    assert [each.saw for each in found.unexplained] == ["no GlusterFS pods"]
+
+
+@pytest.mark.parametrize("how", ["missing", "refusing", "talking nonsense", "hanging"])
+def test_a_cluster_that_cannot_be_asked_could_not_be_told(plane: Cluster, how: str) -> None:
+    if how == "missing":
+        plane.kubectl.unlink()
+    elif how == "refusing":
+        plane.kubectl.write_text(
+            "#!/bin/sh\necho 'Unable to connect to the server: EOF' >&2\nexit 1\n"
+        )
+    elif how == "hanging":
+        plane.kubectl.write_text("#!/bin/sh\nexec sleep 60\n")
+    else:
+        plane.kubectl.write_text("#!/bin/sh\necho '{'\n")
+    found = plane.diagnosed(limits=Limits(probe=1.0, node=20.0))
+    assert (found.verdict, found.causes) == (Verdict.UNKNOWN, ())
+    assert [each.object for each in found.unexplained] == ["cluster"]
+
+
+def test_the_command_goes_on_without_the_nodes_that_it_cannot_reach(
+    plane: Cluster, gkprep: str, tmp_path: Path
+) -> None:
+    break_node2(plane)
+    (tmp_path / "home").mkdir()
+    home = Home(tmp_path / "home")
+    (home.path / "inventory.yaml").write_text(f"""\
+nodes:
+  - {{name: node2, address: gone.invalid, storage: 10.78.0.12, devices: [/dev/sda]}}
+deployer: {{kubectl: "{plane.kubectl}", namespace: gluster}}
+""")
+    done = unattended([gkprep, "diagnose", "-o", "json"], home)
+    report = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [cause["id"] for cause in report["causes"]] == ["N11"]
+    assert [node["reachable"] for node in report["nodes"]] == [False]
+    assert {finding["status"] for finding in report["findings"]} == {"error", "fail"}
