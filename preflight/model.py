@@ -453,3 +453,50 @@ class Done:
     rc: int | None = None
     out: bytes = b""
     err: bytes = b""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a deployment; `seconds` is how long it took, or has taken until now.
+
+    `ended` is None while it is not over, True when it came to its end, False where it broke off;
+    a stage without `seconds` has not begun. `waits` is what it waits for, as a person reads it.
+    """
+
+    title: str
+    seconds: float | None = None
+    ended: bool | None = None
+    waits: str = ""
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """A deployment that a person is to agree to.
+
+    `command` is without keys; `changes` are those of the deployer's private copy, each with its row
+    of the catalogue; `objects` what gkprep itself makes in the cluster, as `Kind name`, and
+    `deleted` what goes from it.
+    """
+
+    command: tuple[str, ...]
+    changes: Mapping[str, str]
+    objects: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One run of a deployer, and how it went.
+
+    `rc` is its exit status, which proves nothing (D2), None where it did not come; `stopped` why
+    it was no success, empty where it was one that is still to be verified. `log` is where all that
+    it printed is kept. `forced` are checks that were not passed, and that a person said to go on
+    without.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    rc: int | None
+    stopped: str
+    log: Path
+    forced: tuple[str, ...] = ()

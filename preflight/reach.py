@@ -12,7 +12,8 @@ from pathlib import Path
 
 from preflight import prompt, registry, select, survey, targets, transport
 from preflight.collect import collect, side_by_side
-from preflight.model import Check, Facts, FleetCheck, Limits, Node, Probe
+from preflight.controller import controller
+from preflight.model import Check, Facts, FleetCheck, Inventory, Limits, Node, Probe
 from preflight.report.progress import Progress
 from preflight.survey import Survey
 from preflight.transport import Connector
@@ -113,6 +114,18 @@ def reach(wanted: Wanted) -> Iterator[Reach]:
     judgeable = select.judgeable(checks, whole=where.whole)
     with again(wanted, where.nodes, judgeable) as fleet:
         yield fleet
+
+
+@contextmanager
+def site(wanted: Wanted) -> Iterator[tuple[Reach, Inventory]]:
+    """The whole inventory and the controller, judged by every check there is; and connect.
+
+    Raises UsageError or InventoryError.
+    """
+    inventory = targets.inventory_of(wanted.inventory)
+    nodes = (*targets.acquainted(inventory.nodes), controller(inventory))
+    with again(wanted, nodes, registry.checks()) as fleet:
+        yield fleet, inventory
 
 
 @contextmanager

@@ -59,7 +59,9 @@ def explain(
 ) -> None:
     """Tell what a check looks at and why, or what a known failure is."""
     from preflight import registry
+    from preflight.deploy import verify
     from preflight.report import explain as pages
     from preflight.report.style import Style
 
-    write(pages.explain(wanted, registry.checks(), registry.fixes(), Style.of(sys.stdout)))
+    checks = (*registry.checks(), *verify.verification(Path()))
+    write(pages.explain(wanted, checks, registry.fixes(), Style.of(sys.stdout)))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from preflight import signals
-from preflight.cli import about, cluster, nodes
+from preflight.cli import about, cluster, deploying, nodes
 from preflight.cli.output import tell, tell_safely, version, write
 from preflight.errors import GkprepError, InventoryError
 
@@ -88,6 +88,7 @@ for command in (
     nodes.check,
     nodes.fix,
     nodes.undo,
+    deploying.deploy,
     cluster.diagnose,
     about.topology,
     about.init,

@@ -46,7 +46,7 @@ class Asked:
 
 def controller() -> Node:
     """The machine that gkprep runs on, as a node; kubectl is run as whoever runs gkprep."""
-    return Node("controller", "localhost", None, role=Role.CLIENT, become=False)
+    return Node("controller", "localhost", None, role=Role.CONTROLLER, become=False)
 
 
 def kubectl(deployer: Deployer) -> tuple[str, ...]:

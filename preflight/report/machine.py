@@ -6,7 +6,17 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from preflight.model import Act, Action, Done, Facts, Finding, Overwrite, Plan
+from preflight.model import (
+    Act,
+    Action,
+    Deployment,
+    Done,
+    Facts,
+    Finding,
+    Overwrite,
+    Plan,
+    Prospect,
+)
 from preflight.report.printable import decodable
 from preflight.report.run import Run
 
@@ -38,7 +48,38 @@ def report(run: Run) -> dict[str, object]:
         told["stopped"] = [
             {"node": decodable(node), "why": decodable(why)} for node, why in run.stopped.items()
         ]
+    if run.prospect is not None:
+        told["prospect"] = _prospect(run.prospect)
+        told["before"] = [_finding(run, finding) for finding in run.before]
+        told["deployment"] = _deployment(run.deployment) if run.deployment else None
     return told
+
+
+def _prospect(prospect: Prospect) -> dict[str, object]:
+    return {
+        "command": [decodable(word) for word in prospect.command],
+        "patches": [{"id": row, "title": title} for row, title in prospect.changes.items()],
+        "objects": [decodable(made) for made in prospect.objects],
+        "deleted": [decodable(each) for each in prospect.deleted],
+    }
+
+
+def _deployment(deployment: Deployment) -> dict[str, object]:
+    return {
+        "deployer": deployment.name,
+        "stages": [
+            {
+                "title": stage.title,
+                "seconds": None if stage.seconds is None else round(stage.seconds, 3),
+                "done": stage.ended,
+            }
+            for stage in deployment.stages
+        ],
+        "rc": deployment.rc,
+        "stopped": decodable(deployment.stopped) or None,
+        "log": decodable(str(deployment.log)),
+        "forced": list(deployment.forced),
+    }
 
 
 def _done(done: Done) -> dict[str, object]:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from preflight.model import Done, Facts, Finding, Fix, Plan, Risk, Status, Verdict
+from preflight.model import (
+    Deployment,
+    Done,
+    Facts,
+    Finding,
+    Fix,
+    Plan,
+    Prospect,
+    Risk,
+    Status,
+    Verdict,
+)
 from preflight.plan import plan
 
 # From the one that decides for its check to the one that matters least.
@@ -26,7 +37,9 @@ class Run:
     installed ones, by the id of the check they put right. `strict`: WARN counts as FAIL, and
     `verdict` was reached so. A run that changes nodes has a `plan`, `before` (what was found first)
     and `done`, the steps that were taken; `run` is what `gkprep undo` calls it, None where nothing
-    was begun, and `stopped` why nodes did not do all, by name.
+    was begun, and `stopped` why nodes did not do all, by name. One that deploys has a `prospect`,
+    what it was to do, and where that was begun a `deployment`. `unexplained` are checks that
+    `gkprep explain` has no page for.
     """
 
     command: str
@@ -43,6 +56,9 @@ class Run:
     done: tuple[Done, ...] = ()
     run: str | None = None
     stopped: Mapping[str, str] = field(default_factory=dict)
+    prospect: Prospect | None = None
+    deployment: Deployment | None = None
+    unexplained: Collection[str] = ()
 
     def risk(self, finding: Finding) -> Risk | None:
         """What putting `finding` right with `gkprep fix` may cost; None where it would not.

@@ -214,6 +214,8 @@ class _Report:
 
     def way_out(self, check: str) -> None:
         """The two commands that go on from here, on one line where there is room."""
+        if check in self.run.unexplained:
+            return
         why = (Span("why: ", "label"), Span(f"gkprep explain {check}", "command"))
         consent = " --wipe TOKEN" if self.run.withheld(check) else ""
         fix = (Span("fix: ", "label"), Span(f"gkprep fix --only {check}{consent}", "command"))

@@ -21,7 +21,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 
-from preflight.model import Node
+from preflight.model import Node, Role
 from preflight.transport.local import Here, Local
 from preflight.transport.shell import ConnectOptions, Connector, Dialogue, LiveShell, Shell
 
@@ -53,5 +53,27 @@ def connect(nodes: Iterable[Node], options: ConnectOptions) -> Connector:
 
 
 def connector(nodes: Iterable[Node], options: ConnectOptions, *, local: bool) -> Connector:
-    """Return what gives each of `nodes` its shell: over SSH, or on this machine."""
-    return Here(options.become_password) if local else connect(nodes, options)
+    """Return what gives each of `nodes` its shell: over SSH, or on this machine.
+
+    The controller is this machine in any case.
+    """
+    if local:
+        return Here(options.become_password)
+    far = [node for node in nodes if node.role is not Role.CONTROLLER]
+    return Everywhere(connect(far, options), Here(None))
+
+
+class Everywhere:
+    """Gives the controller a shell here, and every other node one over SSH."""
+
+    def __init__(self, there: Connector, here: Connector) -> None:
+        self._there, self._here = there, here
+
+    def __call__(self, node: Node) -> LiveShell:
+        """Return the node's shell."""
+        return (self._here if node.role is Role.CONTROLLER else self._there)(node)
+
+    def close(self) -> None:
+        """Close both."""
+        for each in (self._here, self._there):
+            each.close()

@@ -73,10 +73,22 @@ class Heketi:
         database = str(self.files.server / "heketi.db")
         return {"HEKETI_EXECUTOR": "mock", "HEKETI_DB_PATH": database}
 
+    def _begin_anew(self, pod: Object) -> None:
+        """Empty the database for a new deploy-heketi.
+
+        Not for one more pod of the same: its ReplicaSet makes one while gk-deploy deletes them all.
+        """
+        if "deploy-heketi" not in pod["metadata"]["labels"]:
+            return
+        owner = pod["metadata"]["ownerReferences"][0]["uid"]
+        served = self.files.server / "owner"
+        if not served.exists() or served.read_text() != owner:
+            (self.files.server / "heketi.db").unlink(missing_ok=True)
+            served.write_text(owner)
+
     def _configure(self, pod: Object, secret: Mapping[str, bytes]) -> None:
         self.files.server.mkdir(exist_ok=True)
-        if "deploy-heketi" in pod["metadata"]["labels"]:
-            (self.files.server / "heketi.db").unlink(missing_ok=True)
+        self._begin_anew(pod)
         about = pod["metadata"]
         mounted = self.files.pod(about["namespace"], about["name"]) / "root" / "etc" / "heketi"
         mounted.mkdir(parents=True, exist_ok=True)

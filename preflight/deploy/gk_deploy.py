@@ -1,0 +1,186 @@
+"""gk-deploy of gluster-kubernetes, as a Deployer. Source of all rules: catalogue section 3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from preflight import topology
+from preflight.deploy import patches, tree, verify
+from preflight.deploy.deployer import Work
+from preflight.deploy.keys import Keys
+from preflight.deploy.place import Place
+from preflight.deploy.stages import Outcome, State, Status
+from preflight.deploy.steps import Reader, verdict
+from preflight.deploy.templates import toleration
+from preflight.errors import DeployError, Unknown
+from preflight.facts import deployer as facts
+from preflight.facts.kubernetes.command import site
+from preflight.model import Check, Node, Probe, Role, Stage
+
+CONFIG = "heketi.json.template"
+FEWEST = 3
+"""Storage nodes below which heketi cannot keep three copies (N21)."""
+
+
+@dataclass(frozen=True)
+class GkDeploy:
+    """gk-deploy, wherever the controller's facts say that it is."""
+
+    name: str = tree.SCRIPT
+
+    def needs(self, controller: Node) -> Iterable[Probe[object]]:
+        """Where it is, and the Python for its snippets."""
+        return (where(controller), facts.python)
+
+    def changes(self, work: Work) -> Mapping[str, str]:
+        """The patches that have something to do, by their catalogue ids."""
+        return {patch.id: patch.title for patch in self._patched(work).done}
+
+    def difference(self, work: Work) -> str:
+        """What they change."""
+        return tree.difference(self._tree(work), self._patched(work).tree)
+
+    def prepare(self, work: Work, place: Place) -> None:
+        """Its patched copy, a kubectl that leads to the cluster, and the topology."""
+        text = topology.render(work.inventory)
+        place.fill(self._patched(work).tree, text, work.inventory.deployer)
+
+    def command(self, work: Work, place: Place, keys: Keys) -> Sequence[str]:
+        """In the order that works (D4); the namespace is said although a context may have one."""
+        return [
+            *self._start(place),
+            "-gy",
+            *self._common(work, keys),
+            *("-w", str(work.wait)),
+            *(("--single-node",) if self._single(work) else ()),
+            *work.options,
+            str(place.topology),
+        ]
+
+    def abort(self, work: Work, place: Place, keys: Keys) -> Sequence[str]:
+        """Keys and topology are wanted here as well (D1)."""
+        return [
+            *self._start(place),
+            "-gy",
+            "--abort",
+            *self._common(work, keys),
+            str(place.topology),
+        ]
+
+    def reading(self) -> Told:
+        """A reader of its lines."""
+        return Told()
+
+    def verification(self, key: Path) -> tuple[Check, ...]:
+        """Its own word is not enough (D2, D6, D7, D9, D14)."""
+        return verify.verification(key)
+
+    @staticmethod
+    def _start(place: Place) -> list[str]:
+        return ["bash", str(place.copy / tree.SCRIPT)]
+
+    @staticmethod
+    def _common(work: Work, keys: Keys) -> list[str]:
+        namespace = work.inventory.deployer.namespace
+        secret = ["--admin-key", keys.admin, "--user-key", keys.user]
+        return ["-c", "kubectl", "-n", namespace, "--no-object", *secret]
+
+    @staticmethod
+    def _single(work: Work) -> bool:
+        members = [node for node in work.inventory.nodes if node.role is Role.STORAGE]
+        return len(members) < FEWEST and "--single-node" not in work.options
+
+    def _tree(self, work: Work) -> tree.Tree:
+        """The files of its folder deploy/, as they are. Raises DeployError."""
+        try:
+            found = work.controller[where(work.controller.node)]
+        except Unknown as exc:
+            raise DeployError(f"whether gk-deploy is there could not be found out: {exc}") from exc
+        if found is None:
+            raise DeployError("gk-deploy was not found")
+        return _read(Path(found.path).parent)
+
+    def _patched(self, work: Work) -> patches.Patched:
+        try:
+            python = work.controller[facts.python]
+        except Unknown as exc:
+            raise DeployError(f"which Python is there could not be found out: {exc}") from exc
+        if python is None:
+            raise DeployError("there is no Python for gk-deploy's own snippets")
+        asked = work.inventory.deployer
+        return patches.apply(
+            self._tree(work),
+            patches.patches(
+                patches.Asked(
+                    python=python.name,
+                    tolerations=tuple(map(toleration, asked.tolerate)),
+                    images=dict(asked.images),
+                )
+            ),
+        )
+
+
+def _read(folder: Path) -> tree.Tree:
+    """The script, heketi's configuration and the templates for kubectl. Raises DeployError."""
+    named = [folder / tree.SCRIPT, folder / CONFIG, *sorted((folder / tree.TEMPLATES).glob("*"))]
+    try:
+        return {
+            str(file.relative_to(folder)): file.read_text("utf-8", "surrogateescape")
+            for file in named
+        }
+    except OSError as exc:
+        raise DeployError(f"gk-deploy: {exc.filename} cannot be read: {exc.strerror}") from exc
+
+
+def where(controller: Node) -> Probe[facts.Script | None]:
+    """Where gk-deploy is: what the inventory names, else wherever it is found."""
+    return facts.gk_deploy(str(site(controller).deployer.gk_deploy or ""))
+
+
+_ENDED = {Status.DONE: True, Status.SKIPPED: True, Status.FAILED: False}
+
+
+class Told:
+    """What gk-deploy has told so far."""
+
+    def __init__(self) -> None:
+        self._reader = Reader()
+
+    def feed(self, text: str, now: float) -> None:
+        """Take in the next piece."""
+        self._reader.feed(text, now)
+
+    def stages(self, now: float) -> tuple[Stage, ...]:
+        """The six, each with what it waits for while it runs."""
+        state = self._reader.state
+        return tuple(
+            Stage(
+                title=each.stage.title,
+                seconds=now - each.since
+                if each.since is not None and each.seconds is None
+                else each.seconds,
+                ended=_ENDED.get(each.status),
+                waits=_waits(state) if each.status is Status.RUNNING else "",
+            )
+            for each in state.stages
+        )
+
+    def ended(self, rc: int | None, now: float) -> str:
+        """Why it is no success, with the rows of the catalogue that tell more."""
+        judged = verdict(rc if rc is not None else -1, self._reader)
+        if judged.success:
+            return ""
+        self._reader.finish(now)
+        rows = f" ({', '.join(judged.ids)})" if judged.ids else ""
+        return f"{judged.why}{rows}"
+
+
+def _waits(state: State) -> str:
+    """What is waited for, the node or disk that heketi is at, and why that may take its time."""
+    if state.wait is None:
+        return ""
+    asked = [each for each in state.placed if each.outcome is Outcome.ASKED]
+    at = f" (now {' '.join(filter(None, (asked[-1].node, asked[-1].device)))})" if asked else ""
+    return f"{state.wait.what}{at}: {state.wait.normal}"

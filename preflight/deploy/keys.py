@@ -1,0 +1,91 @@
+"""heketi's two keys: from the environment, from an earlier deployment, or made.
+
+`admin` may do everything at heketi's REST interface, `user` only what is about volumes. gk-deploy
+wants both whatever it does (D1), and writes them into a sed expression, where a `/` breaks it; so
+here a key is letters and digits.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from preflight.errors import DeployError, UsageError
+
+ADMIN_VARIABLE, USER_VARIABLE = "GKPREP_HEKETI_ADMIN_KEY", "GKPREP_HEKETI_USER_KEY"
+ADMIN_FILE, USER_FILE = "admin", "user"
+LENGTH = 32
+SHORTEST = 8
+"""Shorter ones could turn up in any text, and redacting them would spoil it."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Both keys, never shown by `repr`."""
+
+    admin: str = field(repr=False)
+    user: str = field(repr=False)
+
+
+def keys(folder: Path, environ: Mapping[str, str], stored: Callable[[], Keys | None]) -> Keys:
+    """The keys for this cluster, kept in `folder` from now on: two files that the owner may read.
+
+    What the environment says goes before what is kept, that before what is `stored` in the cluster,
+    by a deployment from elsewhere, and all before new ones. Raises UsageError for a key that
+    gk-deploy could not take, DeployError where they cannot be kept.
+    """
+    before = _kept(folder)
+    kept = before or stored()
+    admin = _given(environ, ADMIN_VARIABLE) or (kept.admin if kept else _made())
+    user = _given(environ, USER_VARIABLE) or (kept.user if kept else _made())
+    if admin == user:
+        raise UsageError(f"{ADMIN_VARIABLE} and {USER_VARIABLE} are the same: users would be admin")
+    found = Keys(admin, user)
+    if found != before:
+        _keep(folder, found)
+    return found
+
+
+def _given(environ: Mapping[str, str], variable: str) -> str:
+    value = environ.get(variable, "")
+    if value and not re.fullmatch(f"(?=.*[A-Za-z])[A-Za-z0-9]{{{SHORTEST},}}", value):
+        raise UsageError(
+            f"{variable}: a key is {SHORTEST} or more letters and digits, and no number, for"
+            " gk-deploy puts it into a sed expression, and that into YAML without quotes"
+        )
+    return value
+
+
+def _made() -> str:
+    alphabet = string.ascii_letters + string.digits
+    first = secrets.choice(string.ascii_letters)  # a number is none in YAML without quotes
+    return first + "".join(secrets.choice(alphabet) for _ in range(LENGTH - 1))
+
+
+def _kept(folder: Path) -> Keys | None:
+    try:
+        admin, user = ((folder / name).read_text("ascii") for name in (ADMIN_FILE, USER_FILE))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeError) as exc:
+        raise DeployError(f"heketi's keys in {folder} cannot be read: {exc}") from exc
+    return Keys(admin.strip(), user.strip())
+
+
+def _keep(folder: Path, found: Keys) -> None:
+    """Write both, each at once whole: a half-written key would lock everybody out."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, key in ((ADMIN_FILE, found.admin), (USER_FILE, found.user)):
+            new = folder / f".{name}.new"
+            new.unlink(missing_ok=True)
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(f"{key}\n")
+            new.replace(folder / name)
+    except OSError as exc:
+        raise DeployError(f"heketi's keys cannot be kept in {folder}: {exc.strerror}") from exc

@@ -1,0 +1,69 @@
+"""What gkprep itself makes in the cluster: a StorageClass, and the secret that it refers to."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from preflight.deploy.keys import Keys
+from preflight.facts.deployment import PORT, SECRET, STORAGE_CLASS
+
+PROVISIONER = "kubernetes.io/glusterfs"
+LABELS = {"app.kubernetes.io/managed-by": "gkprep"}
+
+Manifest = dict[str, Any]
+
+
+def storage_parameters(namespace: str, ip: str, *, copies: int = 3) -> dict[str, str]:
+    """The StorageClass's parameters (kubernetes.io/docs, Storage Classes, Glusterfs).
+
+    `ip` is of heketi's service: the controller-manager does not resolve the cluster's names (C9).
+    The secret instead of `restuserkey` keeps the key out of what everybody may read. It is the
+    admin's, for heketi's `user` may ask for nothing but volumes, and the provisioner asks for the
+    nodes of a volume's cluster too.
+    """
+    host = f"[{ip}]" if ":" in ip else ip
+    return {
+        "resturl": f"http://{host}:{PORT}",
+        "restuser": "admin",
+        "secretNamespace": namespace,
+        "secretName": SECRET,
+        "volumetype": f"replicate:{copies}" if copies > 1 else "none",
+    }
+
+
+def storage_class(namespace: str, ip: str, *, copies: int = 3) -> Manifest:
+    """The StorageClass, of the version that is still there on 1.22 and later (C10)."""
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": STORAGE_CLASS, "labels": LABELS},
+        "provisioner": PROVISIONER,
+        "parameters": storage_parameters(namespace, ip, copies=copies),
+    }
+
+
+def secret(namespace: str, keys: Keys) -> Manifest:
+    """Both keys; the provisioner reads `key`, and wants the secret to be of its own type."""
+    data = {"key": keys.admin, "user-key": keys.user}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": SECRET, "namespace": namespace, "labels": LABELS},
+        "type": PROVISIONER,
+        "data": {name: base64.b64encode(key.encode()).decode() for name, key in data.items()},
+    }
+
+
+def claim(namespace: str, name: str) -> Manifest:
+    """The smallest volume that heketi makes, which shows that all of it works."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": namespace, "labels": LABELS},
+        "spec": {
+            "storageClassName": STORAGE_CLASS,
+            "accessModes": ["ReadWriteMany"],
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }

@@ -1,0 +1,138 @@
+"""The private folder that one deployment works in.
+
+    gk-deploy.log   all that gk-deploy printed, without the keys
+    topology.json   what it is given
+    deploy/         its patched copy
+    bin/kubectl     calls the inventory's kubectl with the inventory's kubeconfig and context
+    work/           where it is started, for it writes ./heketi.json and deletes it again (D3)
+    lock            held by whatever runs in here
+
+Only its owner may look into it (0700). Of one that is over, the log stays.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO
+
+from preflight.deploy.tree import Tree
+from preflight.errors import DeployError
+from preflight.model import Deployer
+
+LOG = "gk-deploy.log"
+PAUSE = 0.05
+"""Seconds after which to look again whether a lock is free."""
+
+
+def state_folder() -> Path:
+    """Where gkprep keeps what outlives a restart: `~/.local/state/gkprep`, or $XDG_STATE_HOME's."""
+    from platformdirs import user_state_path  # noqa: PLC0415 - only who deploys needs it
+
+    return user_state_path("gkprep", appauthor=False)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder of one deployment; its parts are named in this module's docstring."""
+
+    folder: Path
+
+    @classmethod
+    def made(cls, parent: Path) -> Place:
+        """A new one below `parent`; raises DeployError where there can be none."""
+        now = datetime.now(timezone.utc)
+        place = cls(parent / f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 16:04x}")
+        try:
+            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            place.folder.mkdir(mode=0o700)
+            for folder in (place.work, place.bin):
+                folder.mkdir(mode=0o700)
+        except OSError as exc:
+            raise DeployError(f"{place.folder} cannot be made: {exc.strerror}") from exc
+        return place
+
+    @property
+    def log(self) -> Path:  # noqa: D102 - see the module
+        return self.folder / LOG
+
+    @property
+    def topology(self) -> Path:  # noqa: D102
+        return self.folder / "topology.json"
+
+    @property
+    def copy(self) -> Path:  # noqa: D102
+        return self.folder / "deploy"
+
+    @property
+    def work(self) -> Path:  # noqa: D102
+        return self.folder / "work"
+
+    @property
+    def bin(self) -> Path:  # noqa: D102
+        return self.folder / "bin"
+
+    @property
+    def lock(self) -> Path:  # noqa: D102
+        return self.folder / "lock"
+
+    def fill(self, tree: Tree, topology: str, deployer: Deployer) -> None:
+        """Write down what gk-deploy needs: its patched self, the topology, and a kubectl."""
+        try:
+            for name, text in tree.items():
+                file = self.copy / name
+                file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                file.write_text(text, "utf-8", "surrogateescape")
+            self.topology.write_text(topology, "utf-8")
+            wrapper = self.bin / "kubectl"
+            wrapper.write_text(kubectl_wrapper(deployer), "utf-8")
+            wrapper.chmod(0o700)
+        except OSError as exc:
+            raise DeployError(f"{self.folder} cannot be written: {exc.strerror}") from exc
+
+    def open_log(self) -> IO[str]:
+        """The log, which the owner alone may read. Raises DeployError."""
+        try:
+            opened = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as exc:
+            raise DeployError(f"{self.log} cannot be written: {exc.strerror}") from exc
+        return os.fdopen(opened, "w", encoding="utf-8", errors="surrogateescape")
+
+    def empty(self) -> None:
+        """Leave nothing but the log."""
+        for folder in (self.copy, self.bin, self.work):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.topology, self.lock):
+            file.unlink(missing_ok=True)
+
+    def quiet(self, seconds: float) -> bool:
+        """Wait, no longer than that, until nothing that was started in here runs any more."""
+        if not self.lock.exists():
+            return True
+        end = time.monotonic() + seconds
+        with self.lock.open("rb") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if time.monotonic() > end:
+                        return False
+                    time.sleep(PAUSE)
+                else:
+                    return True
+
+
+def kubectl_wrapper(deployer: Deployer) -> str:
+    """A program called kubectl, which is the name that gk-deploy's `-c` takes (C7)."""
+    words = [shutil.which(deployer.kubectl) or deployer.kubectl]
+    if deployer.kubeconfig:
+        words.append(f"--kubeconfig={os.path.abspath(deployer.kubeconfig)}")  # noqa: PTH100 - no links followed
+    if deployer.context:
+        words.append(f"--context={deployer.context}")
+    return f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'

@@ -1,0 +1,155 @@
+"""Runs gk-deploy: its output is heard as it comes, and it ends with gkprep, however that ends.
+
+The shell that starts it waits for the end of its own standard input, which is the end of gkprep or
+its wish, and then ends the whole process group. Whatever runs holds a lock, which is free again
+when nothing is left.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import IO
+
+from preflight.deploy.deployer import Reading
+from preflight.deploy.place import Place
+from preflight.deploy.redact import Redactor
+from preflight.errors import UsageError
+from preflight.model import Limits, Output
+from preflight.transport import LiveShell
+
+WAIT = 900
+"""Seconds that gk-deploy waits for pods: its own 300 are too few where images are pulled (C8)."""
+
+GRACE = 300
+"""Seconds that gk-deploy may be silent beyond its own waiting: a volume takes minutes to make."""
+
+# What a person may add. All else gkprep decides (--admin-key), or gk-deploy does something else
+# with it than deploy (--abort, -h), or does not take it as it says (--ssh-user, D4).
+_OPTIONS = {
+    "-w": r"[1-9][0-9]{0,5}",
+    "--wait": r"[1-9][0-9]{0,5}",
+    "--daemonset-label": r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?",
+    "--single-node": None,
+    "-v": None,
+    "--verbose": None,
+}
+
+_SCRIPT = """\
+main() {{
+  exec 8>{lock} && flock --nonblock 8 && cd {work} || exit
+  umask 077
+  PATH={bin}:$PATH
+  export PATH
+  exec 3<&0
+  setsid {command} </dev/null 2>&1 3<&- &
+  child=$!
+  (
+    exec 8>&-
+    cat <&3
+    kill -TERM "-$child" && sleep 1 && kill -KILL "-$child"
+  ) >/dev/null 2>&1 &
+  wait "$child"
+  exit
+}}
+main
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person adds to gk-deploy's command line, checked; `wait` is in seconds."""
+
+    words: tuple[str, ...] = ()
+    wait: int = WAIT
+
+
+def options(words: Sequence[str]) -> Options:
+    """Take in what stands behind `--`; raises UsageError for what is not to be had."""
+    kept: list[str] = []
+    wait = WAIT
+    rest = list(words)
+    while rest:
+        name = rest.pop(0)
+        if name not in _OPTIONS:
+            allowed = ", ".join(_OPTIONS)
+            raise UsageError(f"{name}: gkprep decides this itself; behind -- may stand {allowed}")
+        pattern = _OPTIONS[name]
+        if pattern is None:
+            kept.append(name)
+            continue
+        value = rest.pop(0) if rest else ""
+        if not re.fullmatch(pattern, value):
+            raise UsageError(f"{name} {value}: it takes a value like {pattern}")
+        if name in {"-w", "--wait"}:
+            wait = int(value)
+        else:
+            kept += [name, value]
+    return Options(tuple(kept), wait)
+
+
+def script(place: Place, command: Sequence[str]) -> str:
+    """What the shell is fed; the command's words, the keys among them, are in no list of its."""
+    return _SCRIPT.format(
+        lock=shlex.quote(str(place.lock)),
+        work=shlex.quote(str(place.work)),
+        bin=shlex.quote(str(place.bin)),
+        command=shlex.join(command),
+    )
+
+
+@dataclass
+class Conversation:
+    """Hears gk-deploy: keeps its log without the keys, and knows how far it is.
+
+    `enough` is asked again and again, and says why it has to end before it is done. `changed` is
+    when it last said something, on the monotonic clock.
+    """
+
+    reader: Reading
+    redactor: Redactor
+    log: IO[str]
+    silence: float
+    enough: Callable[[], str | None]
+    stopped: str | None = None
+    changed: float = field(default_factory=time.monotonic)
+
+    def hear(self, out: bytes, err: bytes) -> bytes:
+        """Take in what it printed; there is nothing to answer."""
+        now = time.monotonic()
+        if said := out + err:
+            self.changed = now
+            self._take(self.redactor.feed(said.decode("utf-8", "replace")), now)
+        elif now - self.changed > self.silence:
+            self.stopped = f"it said nothing for {self.silence:.0f} s"
+        self.stopped = self.stopped or self.enough()
+        return b""
+
+    def close(self) -> None:
+        """Take in what is left when it has ended."""
+        self._take(self.redactor.flush(), time.monotonic())
+
+    def _take(self, text: str, now: float) -> None:
+        self.log.write(text)
+        self.log.flush()
+        self.reader.feed(text, now)
+
+    @property
+    def over(self) -> bool:
+        """Whether it is to end now."""
+        return self.stopped is not None
+
+
+def run(shell: LiveShell, place: Place, command: Sequence[str], heard: Conversation) -> Output:
+    """Run `command` in `place` until it ends, or until `heard` has enough.
+
+    Its standard error is a part of its output. Raises TransportError where it was not started.
+    """
+    hours = Limits(node=24 * 3600.0)
+    try:
+        return shell.converse(script(place, command), hours, heard)
+    finally:
+        heard.close()

@@ -1,0 +1,159 @@
+"""Whether a deployment is what was wanted: checks of the controller, judged like all others.
+
+They are not among the requirements that `gkprep check` knows: before a deployment each would fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from preflight.deploy.objects import PROVISIONER, storage_parameters
+from preflight.facts import deployment
+from preflight.facts.kubernetes.command import kubectl, site
+from preflight.model import Check, Facts, Finding, Node, Probe, Role
+from preflight.plugin import controller_check, fail, ok
+
+ABORT = "gkprep deploy --abort"
+COPIES = 3
+
+
+def verification(key: Path) -> tuple[Check, ...]:
+    """What a deployment is judged by; `key` is the file with heketi's admin key."""
+    return (gluster_pods, heketi_address, heketi_topology(key), storage_class)
+
+
+def pods(node: Node) -> Iterable[Probe[object]]:
+    """The deployment's pods, as the inventory's cluster has them."""
+    return (deployment.pods(kubectl(node), site(node).deployer.namespace),)
+
+
+def service(node: Node) -> Iterable[Probe[object]]:
+    """Heketi's service."""
+    return (deployment.service(kubectl(node), site(node).deployer.namespace),)
+
+
+@controller_check(pods)
+def gluster_pods(facts: Facts) -> Iterator[Finding]:
+    """Each storage node has a GlusterFS pod, and it is ready.
+
+    Why: gk-deploy waits until all pods that it sees are ready, however many that are (D6).
+    """
+    where = site(facts.node)
+    listed = facts[deployment.pods(kubectl(facts.node), where.deployer.namespace)]
+    found = {pod.node: pod for pod in listed if pod.kind == deployment.GLUSTER}
+    for node in storage_nodes(facts.node):
+        pod = found.get(node.name)
+        if pod and pod.is_ready:
+            yield ok(node.name, "ready")
+            continue
+        saw = f"{pod.name} {pod.ready}/{pod.wanted} ready" if pod else "no GlusterFS pod"
+        cure = f"kubectl --namespace={where.deployer.namespace} describe daemonset glusterfs"
+        yield fail(node.name, saw, "a pod that is ready", cure=cure)
+
+
+@controller_check(service)
+def heketi_address(facts: Facts) -> Iterator[Finding]:
+    """Heketi's service has an address, and a pod behind it.
+
+    Why: gk-deploy prints an empty one, `Deployment complete!`, and exits with 0 (D14). The address
+    that is used is the service's own: the controller-manager does not resolve the cluster's names
+    (C9).
+    """
+    deployer = site(facts.node).deployer
+    found = facts[deployment.service(kubectl(facts.node), deployer.namespace)]
+    want = "a cluster IP with a pod behind it"
+    look = f"kubectl --namespace={deployer.namespace} describe service,endpoints heketi"
+    if found is None:
+        yield fail("heketi", "no service heketi", want, cure=ABORT)
+    elif found.ip in {"", "None"} or not found.endpoints:
+        saw = f"{found.ip or 'no cluster IP'}, {len(found.endpoints)} pods behind it"
+        yield fail("heketi", saw, want, cure=look)
+    else:
+        yield ok("heketi", f"{found.ip}:{deployment.PORT} for {', '.join(found.endpoints)}")
+
+
+def heketi_topology(key: Path) -> Check:
+    """The check that compares what heketi knows with the inventory."""
+
+    def asked(node: Node) -> Iterable[Probe[object]]:
+        return (deployment.known(kubectl(node), site(node).deployer.namespace, key),)
+
+    @controller_check(asked)
+    def heketi_topology(facts: Facts) -> Iterator[Finding]:
+        """Heketi has just the nodes and devices of the inventory, and all are online.
+
+        Why: gk-deploy looks for the word `Unable` alone (D7), keeps an earlier topology (D9), and
+        with heketi there already loads nothing at all (D10), and says each time that it is done.
+        """
+        namespace = site(facts.node).deployer.namespace
+        known = facts[deployment.known(kubectl(facts.node), namespace, key)]
+        found = {peer.name: peer for peer in known.peers}
+        for node in storage_nodes(facts.node):
+            yield compare(node, found.pop(node.name, None))
+        for name in found:
+            yield fail(name, "heketi has it", "no node that the inventory does not list")
+
+    return heketi_topology
+
+
+def compare(node: Node, peer: deployment.Peer | None) -> Finding:
+    """One storage node as heketi has it."""
+    want = f"{node.storage}, zone {node.zone}, {' '.join(each.path for each in node.devices)}"
+    if peer is None:
+        return fail(node.name, "heketi does not have it", want, cure=ABORT)
+    saw = f"{peer.storage}, zone {peer.zone}, {' '.join(each.path for each in peer.devices)}"
+    wanted = {each.path for each in node.devices}
+    there = {each.path for each in peer.devices}
+    if (peer.storage, peer.zone, there) != (node.storage, node.zone, wanted):
+        return fail(node.name, saw, want, cure=ABORT)
+    off = [each.path for each in peer.devices if each.state != "online"]
+    if peer.state != "online" or off:
+        told = [f"the node is {peer.state}"] if peer.state != "online" else []
+        told += [f"{path} is not online" for path in off]
+        return fail(node.name, "; ".join(told), "online", cure="heketi-cli node enable ID")
+    return ok(node.name, saw)
+
+
+def made(node: Node) -> Iterable[Probe[object]]:
+    """The StorageClass."""
+    return (deployment.storage_class(kubectl(node)),)
+
+
+@controller_check(made, service)
+def storage_class(facts: Facts) -> Iterator[Finding]:
+    """The StorageClass leads to this heketi, and has no key in it.
+
+    Why: the one that gk-deploy prints is storage.k8s.io/v1beta1 (C10), with the key in clear.
+    """
+    deployer = site(facts.node).deployer
+    found = facts[deployment.storage_class(kubectl(facts.node))]
+    behind = facts[deployment.service(kubectl(facts.node), deployer.namespace)]
+    name = deployment.STORAGE_CLASS
+    if found is None:
+        yield fail(name, "not there", "a StorageClass for GlusterFS", cure="gkprep deploy")
+        return
+    told = dict(found.parameters)
+    ip = behind.ip if behind else ""
+    wanted = storage_parameters(deployer.namespace, ip, copies=copies(facts.node))
+    wrong = [key for key, value in wanted.items() if told.get(key) != value]
+    wrong += ["restuserkey"] if "restuserkey" in told else []
+    if found.provisioner != PROVISIONER or wrong:
+        saw = ", ".join(
+            [found.provisioner, *(f"{key} {told.get(key, 'missing')}" for key in wrong)]
+        )
+        want = ", ".join([PROVISIONER, *(f"{key} {wanted.get(key, 'absent')}" for key in wrong)])
+        saw = saw.replace(told.get("restuserkey") or "\0", "(a key in clear)")
+        yield fail(name, saw, want, cure=f"kubectl delete storageclass {name}; gkprep deploy")
+    else:
+        yield ok(name, f"{PROVISIONER}, {told['resturl']}")
+
+
+def storage_nodes(controller: Node) -> list[Node]:
+    """The nodes that carry bricks."""
+    return [node for node in site(controller).nodes if node.role is Role.STORAGE]
+
+
+def copies(controller: Node) -> int:
+    """How many copies heketi keeps of a volume: three, which takes as many nodes (N21)."""
+    return COPIES if len(storage_nodes(controller)) >= COPIES else 1

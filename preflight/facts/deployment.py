@@ -1,0 +1,259 @@
+"""What a deployment has made of a cluster: its pods, heketi's address, what heketi knows.
+
+As with all that is about the cluster, each probe is made from the words that call kubectl.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from preflight.errors import Unknown
+from preflight.facts.kubernetes.command import get
+from preflight.model import Probe
+
+PORT = 8080
+"""Where heketi listens, in its pod and behind its service (gluster-kubernetes' templates)."""
+
+STORAGE_CLASS = "glusterfs-storage"
+"""What gk-deploy calls it in the example that it prints."""
+
+SECRET = "heketi-admin-key"  # noqa: S105 - its name
+"""The secret with heketi's keys: `key` is the admin's, as the provisioner reads it."""
+
+GLUSTER, DEPLOY_HEKETI, HEKETI, JOB = "GlusterFS", "deploy-heketi", "heketi", "copy job"
+_KIND_OF = (  # a label and its value, and what a pod is that has it; gk-deploy selects by these
+    ("glusterfs", "pod", GLUSTER),
+    ("deploy-heketi", "pod", DEPLOY_HEKETI),
+    ("heketi", "pod", HEKETI),
+    ("job-name", "heketi-storage-copy-job", JOB),
+)
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One pod of the deployment.
+
+    `kind` is one of those above, `node` empty while it has none, `ready` of `wanted` containers,
+    `waits` why not all are (the kubelet's reason), empty where it gives none.
+    """
+
+    name: str
+    kind: str
+    node: str
+    phase: str
+    ready: int
+    wanted: int
+    waits: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `kubectl get pods` shows it as n/n."""
+        return self.wanted > 0 and self.ready == self.wanted
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A device as heketi has it; `state` is `online`, `offline` or `failed`."""
+
+    path: str
+    state: str
+    group: str = ""
+    """The volume group on it, which heketi names by the device's id."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A node as heketi has it: the name that it is managed by, and Gluster's address."""
+
+    name: str
+    storage: str
+    zone: int
+    state: str
+    devices: tuple[Disk, ...]
+
+
+@dataclass(frozen=True)
+class Service:
+    """heketi's: its cluster IP, and the addresses of the pods behind it."""
+
+    ip: str
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StorageClass:
+    """What volumes are provisioned by."""
+
+    provisioner: str
+    parameters: tuple[tuple[str, str], ...]
+
+
+def parse_pods(text: str) -> tuple[Pod, ...]:
+    """Those of a PodList (core/v1) that gk-deploy waits for, in its order."""
+    found = (
+        (item, _kind(item["metadata"].get("labels", {}))) for item in json.loads(text)["items"]
+    )
+    return tuple(_pod(item, kind) for item, kind in found if kind)
+
+
+def _kind(labels: dict[str, str]) -> str:
+    return next((kind for key, value, kind in _KIND_OF if labels.get(key) == value), "")
+
+
+def _pod(item: dict[str, Any], kind: str) -> Pod:
+    status = item.get("status", {})
+    containers = status.get("containerStatuses", [])
+    return Pod(
+        name=item["metadata"]["name"],
+        kind=kind,
+        node=item["spec"].get("nodeName", ""),
+        phase=status.get("phase", ""),
+        ready=sum(each["ready"] for each in containers),
+        wanted=len(item["spec"]["containers"]),
+        waits=_waits(status, containers),
+    )
+
+
+def _waits(status: dict[str, Any], containers: list[dict[str, Any]]) -> str:
+    """The reason of a container that waits, else that of a condition that is not met."""
+    for each in containers:
+        if reason := each.get("state", {}).get("waiting", {}).get("reason"):
+            return str(reason)
+    for condition in status.get("conditions", []):
+        if condition["status"] != "True" and condition.get("reason") == "Unschedulable":
+            return f"Unschedulable: {condition.get('message', '')}"
+    return ""
+
+
+def parse_service(text: str) -> Service | None:
+    """A ServiceList and an EndpointsList, each of one or of none, one a line."""
+    services, endpoints = (json.loads(line)["items"] for line in text.splitlines())
+    if not services:
+        return None
+    addresses = [
+        f"{address['ip']}:{port['port']}"
+        for item in endpoints
+        for subset in item.get("subsets") or []
+        for address in subset.get("addresses") or []
+        for port in subset.get("ports") or []
+    ]
+    return Service(services[0]["spec"].get("clusterIP", ""), tuple(addresses))
+
+
+def parse_storage_class(text: str) -> StorageClass | None:
+    """A StorageClassList (storage.k8s.io/v1) of one, or of none."""
+    for item in json.loads(text)["items"]:
+        return StorageClass(
+            item["provisioner"], tuple(sorted((item.get("parameters") or {}).items()))
+        )
+    return None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What heketi knows: nodes with their devices, and the names of all volumes, its own too."""
+
+    peers: tuple[Peer, ...]
+    volumes: tuple[str, ...]
+
+
+def parse_known(text: str) -> Known:
+    """`heketi-cli topology info --json` (heketi's pkg/glusterfs/api, TopologyInfoResponse)."""
+    try:
+        told = json.loads(text)
+        return Known(
+            tuple(_peer(node) for cluster in told["clusters"] for node in cluster["nodes"]),
+            tuple(each["name"] for cluster in told["clusters"] for each in cluster["volumes"]),
+        )
+    except (ValueError, LookupError, TypeError) as exc:
+        raise Unknown(f"heketi's topology cannot be read: {exc}") from exc
+
+
+def _peer(node: dict[str, Any]) -> Peer:
+    names = node["hostnames"]
+    devices = tuple(
+        Disk(each["name"], each.get("state", ""), f"vg_{each['id']}") for each in node["devices"]
+    )
+    return Peer(names["manage"][0], names["storage"][0], node["zone"], node["state"], devices)
+
+
+def parse_keys(text: str) -> tuple[str, str] | None:
+    """Admin's and user's, out of a SecretList (core/v1) of one, or of none."""
+    for item in json.loads(text)["items"]:
+        data = item["data"]
+        return _decoded(data["key"]), _decoded(data["user-key"])
+    return None
+
+
+def _decoded(data: str) -> str:
+    return base64.b64decode(data).decode("ascii")
+
+
+def keys(kubectl: str, namespace: str) -> Probe[tuple[str, str] | None]:
+    """Heketi's keys as gkprep has stored them in the cluster; None where it has not."""
+    url = f"/api/v1/namespaces/{namespace}/secrets?fieldSelector=metadata.name%3D{SECRET}"
+    return Probe(f"deployment.keys({kubectl} {namespace})", get(kubectl, url), parse_keys)
+
+
+def parse_cluster(text: str) -> str:
+    """The UID of a Namespace (core/v1)."""
+    return str(json.loads(text)["metadata"]["uid"])
+
+
+def cluster(kubectl: str) -> Probe[str]:
+    """What tells this cluster from others: the UID of its namespace kube-system."""
+    url = "/api/v1/namespaces/kube-system"
+    return Probe(f"deployment.cluster({kubectl})", get(kubectl, url), parse_cluster)
+
+
+def pods(kubectl: str, namespace: str) -> Probe[tuple[Pod, ...]]:
+    """The deployment's pods."""
+    url = f"/api/v1/namespaces/{namespace}/pods"
+    return Probe(f"deployment.pods({kubectl} {namespace})", get(kubectl, url), parse_pods)
+
+
+def service(kubectl: str, namespace: str) -> Probe[Service | None]:
+    """Heketi's service, and what is behind it; None where there is no service."""
+    place, name = f"/api/v1/namespaces/{namespace}", "?fieldSelector=metadata.name%3Dheketi"
+    asked = [get(kubectl, f"{place}/{kind}{name}") for kind in ("services", "endpoints")]
+    command = " && echo && ".join(asked)
+    return Probe(f"deployment.service({kubectl} {namespace})", command, _service_of)
+
+
+def _service_of(text: str) -> Service | None:
+    return parse_service("\n".join(line for line in text.splitlines() if line))
+
+
+def storage_class(kubectl: str) -> Probe[StorageClass | None]:
+    """The StorageClass that volumes are provisioned by; None where there is none."""
+    url = f"/apis/storage.k8s.io/v1/storageclasses?fieldSelector=metadata.name%3D{STORAGE_CLASS}"
+    return Probe(f"deployment.storage_class({kubectl})", get(kubectl, url), parse_storage_class)
+
+
+def known(kubectl: str, namespace: str, key: Path, which: str = HEKETI) -> Probe[Known]:
+    """What heketi knows of nodes and devices; `key` is the file with the admin's.
+
+    `which` is heketi, or the deploy-heketi of a deployment that is under way. The key goes through
+    standard input, so that no list of processes shows it.
+    """
+    inside = (
+        "read -r HEKETI_CLI_KEY || exit; export HEKETI_CLI_KEY;"
+        f" exec heketi-cli -s http://localhost:{PORT} --user admin topology info --json"
+    )
+    running = f"--selector={which}=pod --field-selector=status.phase=Running"
+    names, file = "{.items[*].metadata.name}", shlex.quote(str(key))
+    return Probe(
+        f"deployment.known({kubectl} {namespace} {key} {which})",
+        f"""\
+{get(kubectl, "/version")} >/dev/null || exit
+pod=$({kubectl} --namespace={namespace} get pods {running} -o jsonpath='{names}')
+set -- $pod
+[ $# -gt 0 ] || {{ echo "no {which} pod is running" >&2; exit 1; }}
+{kubectl} --namespace={namespace} exec -i "$1" -- sh -c {shlex.quote(inside)} <{file}""",
+        parse_known,
+    )

@@ -1,0 +1,349 @@
+"""`gkprep deploy` against a real control plane: gk-deploy is ours or the real one, so is heketi.
+
+The machines behind the nodes are not there: their checks could not find out anything, and are
+passed over by name. tests/test_story_lab.py has both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from preflight import registry
+from preflight.model import Check, Role
+from tests.diagnosed import SAMPLES
+from tests.kube.holds import Hold
+from tests.kube.plane import Plane
+from tests.kube.standins import GK_DEPLOY, HEKETI, real_gk_deploy, real_heketi
+
+pytestmark = pytest.mark.kube
+
+Json = dict[str, Any]
+OF_NODES = [
+    check.id
+    for check in registry.checks()
+    if isinstance(check, Check) and Role.CONTROLLER not in check.roles
+]
+FORCED = [word for check in OF_NODES for word in ("--force-unready", check)]
+STORAGE = {f"node{n}": f"10.78.0.1{n}" for n in (1, 2, 3)}
+VERIFIED = ["gluster-pods", "heketi-address", "heketi-topology", "storage-class"]
+UNITS = "glusterd rpcbind.socket"
+"""What of a pod's units is asked first; all of them are in one question."""
+
+KEYS = {"GKPREP_HEKETI_ADMIN_KEY": "adminADMIN1", "GKPREP_HEKETI_USER_KEY": "userUSER22"}
+
+ONLY_OURS = pytest.mark.skipif(
+    real_gk_deploy() is not None, reason="a fault that only the stand-in has"
+)
+
+
+@dataclass
+class Site:
+    """An inventory for the plane, a home for gkprep, and a namespace."""
+
+    plane: Plane
+    namespace: str
+    home: Path
+    gk_deploy: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.environment = {
+            **os.environ,
+            **KEYS,
+            "HOME": str(self.home),
+            "XDG_STATE_HOME": str(self.state),
+        }
+        self.write()
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state"
+
+    @property
+    def inventory(self) -> Path:
+        return self.home / "inventory.yaml"
+
+    def write(self, **deployer: object) -> None:
+        """The inventory; nothing listens where its nodes are."""
+        nodes = [
+            {"name": name, "address": f"127.0.0.{name[-1]}", "storage": address}
+            for name, address in STORAGE.items()
+        ]
+        described = {
+            "defaults": {"ssh": {"user": "root", "port": 1}, "devices": ["/dev/sda"]},
+            "nodes": nodes,
+            "deployer": {
+                "gk_deploy": str(self.gk_deploy),
+                "namespace": self.namespace,
+                "kubectl": self.plane.client,
+                "kubeconfig": str(self.plane.kubeconfig),
+                **deployer,
+            },
+        }
+        self.inventory.write_text(yaml.safe_dump(described))
+
+    def command(self, *words: str) -> list[str]:
+        program = Path(sys.executable).with_name("gkprep")
+        return [str(program), "deploy", str(self.inventory), *words]
+
+    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words),
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            env={**self.environment, **environment},
+            timeout=300,
+        )
+
+    def report(self, *words: str, **environment: str) -> tuple[int, Json]:
+        done = self.run("-o", "json", *words, **environment)
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    def deploy(self, *words: str, wait: int = 60, **environment: str) -> tuple[int, Json]:
+        before, behind = words, ("--", "-w", str(wait))
+        return self.report("--yes", *FORCED, *before, *behind, **environment)
+
+    def objects(self) -> list[str]:
+        """All that is in the namespace, as `kind/name`, but for what every namespace has."""
+        kinds = "ds,deploy,job,pod,svc,ep,secret,sa,pvc,cm"
+        listed = self.plane.kubectl("-n", self.namespace, "get", kinds, "-o", "name").stdout
+        own = ("default", "kube-root-ca")
+        return [each for each in listed.splitlines() if not each.split("/")[1].startswith(own)]
+
+    def labels(self) -> list[str]:
+        nodes = self.plane.get("nodes")["items"]
+        return [
+            each["metadata"]["name"]
+            for each in nodes
+            if "storagenode" in each["metadata"]["labels"]
+        ]
+
+    def logs(self) -> list[Path]:
+        return sorted(self.state.glob("gkprep/deployments/*/gk-deploy.log"))
+
+
+@pytest.fixture
+def site(kube: Plane, namespace: str, tmp_path: Path) -> Iterator[Site]:
+    kube.heketi(real_heketi() or HEKETI)
+    clear(kube)
+    yield Site(kube, namespace, tmp_path, real_gk_deploy() or GK_DEPLOY)
+    clear(kube)
+
+
+def clear(kube: Plane) -> None:
+    """What a deployment leaves outside its namespace; volumes, whose heketi is gone, by force."""
+    for kind, name in (("clusterrolebinding", "heketi-sa-view"), ("sc", "glusterfs-storage")):
+        kube.kubectl("delete", kind, name, "--ignore-not-found")
+    kube.kubectl("delete", "pv", "--all", "--wait=false")
+
+
+def statuses(report: Json) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for finding in report["findings"]:
+        found.setdefault(finding["check"], set()).add(finding["status"])
+    return found
+
+
+def test_from_nothing_to_a_bound_volume_and_back(site: Site) -> None:
+    code, report = site.deploy("--smoke-test")
+    assert (code, report["verdict"]) == (0, "ready"), faults(report)
+    assert statuses(report) == {check: {"pass"} for check in (*VERIFIED, "smoke-test")}
+    deployment = report["deployment"]
+    assert [stage["done"] for stage in deployment["stages"]] == [True] * 6
+    assert (deployment["rc"], deployment["stopped"]) == (0, None)
+    assert set(deployment["forced"]) == set(OF_NODES)
+
+    # The StorageClass is of today, has no key in clear, and leads to the service's own address.
+    made = site.plane.get("sc", "glusterfs-storage")
+    address = site.plane.get("svc", "heketi", site.namespace)["spec"]["clusterIP"]
+    assert made["provisioner"] == "kubernetes.io/glusterfs"
+    assert made["parameters"]["resturl"] == f"http://{address}:8080"
+    assert "restuserkey" not in made["parameters"]
+    assert not [each for each in site.objects() if "persistentvolumeclaim" in each]
+
+    # No key is anywhere but where it has to be.
+    [log] = site.logs()
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert "Deployment complete!" in log.read_text()
+    told = json.dumps(report) + log.read_text() + site.inventory.read_text()
+    assert not [key for key in KEYS.values() if key in told]
+    assert [file.name for file in log.parent.iterdir()] == [log.name]
+
+    # A second run changes nothing, and says what is there (D10).
+    before = site.objects()
+    code, report = site.deploy()
+    assert code == 0
+    assert [f["status"] for f in report["before"] if f["check"] == "earlier-deployment"] == ["warn"]
+    assert site.objects() == before
+
+    # An abort with a volume in use is refused, and one without takes all back.
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "mine"},
+        "spec": {
+            "storageClassName": "glusterfs-storage",
+            "accessModes": ["ReadWriteMany"],
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }
+    site.plane.apply(claim, site.namespace)
+    wait_for(lambda: site.plane.get("pvc", "mine", site.namespace)["status"]["phase"] == "Bound")
+    refused = site.run("--abort", "--yes")
+    assert refused.returncode == 2
+    assert "--abort-volumes 1" in refused.stderr
+    assert f"{site.namespace}/mine" in refused.stderr
+    assert site.objects()[:3] == [*before, "pvc"][:3]
+    code, report = site.report("--abort", "--yes", "--abort-volumes", "1")
+    assert statuses(report)["abort"] == {"pass"}, report["findings"]
+    assert site.labels() == []
+    left = [each for each in site.objects() if "heketi" in each or "gluster" in each]
+    # The provisioner's own, which go with the claim.
+    assert [each for each in left if "dynamic" not in each] == []
+    assert site.plane.kubectl("get", "sc", "-o", "name").stdout == ""
+
+
+def wait_for(reached: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.5)
+
+
+@ONLY_OURS
+@pytest.mark.parametrize(
+    ("fault", "row"),
+    [
+        ("no-last-line", "D2"),
+        ("empty-address", "D14"),
+        ("copy-job-hangs", "copy-job"),
+        ("topology-fails", "D12"),
+        ("topology-refused", "D12"),
+    ],
+)
+def test_what_is_no_success_is_not_called_one(site: Site, fault: str, row: str) -> None:
+    code, report = site.deploy(wait=10, GKPREP_STANDIN_FAULT=fault)
+    assert (code, report["verdict"]) == (1, "blocked"), report["deployment"]
+    assert row in report["deployment"]["stopped"]
+    assert site.plane.kubectl("get", "sc", "-o", "name").stdout == ""
+
+
+@ONLY_OURS
+def test_what_gk_deploy_writes_stays_in_its_private_copy(site: Site) -> None:
+    """D3."""
+    folder = site.gk_deploy.parent
+    before = contents(folder)
+    code, report = site.deploy(GKPREP_STANDIN_FAULT="writes-files")
+    assert code == 0, faults(report)
+    assert contents(folder) == before
+    [log] = site.logs()
+    assert [file.name for file in log.parent.iterdir()] == [log.name]
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """All files, byte for byte."""
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_pods_that_stay_unready_are_told_with_what_cures_them(site: Site) -> None:
+    """The first failure of many: the host held port 111, which the pod wanted (N11)."""
+    words = (SAMPLES / "N11" / "glusterfs-c7k4d" / "systemctl.txt").read_text().split("\n\n")
+    site.plane.answers("node2", {f"systemctl status {UNITS}": (3, "\n\n".join(words))})
+    with site.plane.held(Hold.gluster("node2")):
+        code, report = site.deploy(wait=6)
+    assert (code, report["verdict"]) == (1, "blocked")
+    assert "pods not found" in report["deployment"]["stopped"]
+    assert [stage["done"] for stage in report["deployment"]["stages"]][:2] == [True, False]
+    first = report["causes"][0]
+    assert (first["id"], first["node"]) == ("N11", "node2")
+    assert "111" in first["cause"]
+    free, delete = first["cure"]
+    assert free.startswith("gkprep fix --only rpcbind-port --limit node2")
+    assert f"-n {site.namespace} delete pod glusterfs-" in delete
+
+
+def test_nothing_is_begun_unless_all_is_green(site: Site) -> None:
+    code, report = site.report("--yes")
+    assert code == 3
+    assert "deployment" not in report
+    assert (site.objects(), site.labels(), site.logs()) == ([], [], [])
+
+
+@pytest.mark.parametrize("words", [["--dry-run", "--yes"], []])
+def test_nothing_is_begun_without_consent(site: Site, words: list[str]) -> None:
+    done = site.run(*FORCED, *words)
+    assert done.returncode == 1
+    assert "-gy -c kubectl" in done.stdout
+    assert "--admin-key '***' --user-key '***'" in done.stdout
+    for row in ("C1", "C2", "C4", "C10", "StorageClass glusterfs-storage"):
+        assert row in done.stdout
+    assert (site.objects(), site.labels(), site.logs()) == ([], [], [])
+    assert not list(site.state.glob("gkprep/keys/*"))
+
+
+def test_the_patches_are_shown_and_the_checkout_stays_as_it_is(site: Site) -> None:
+    folder = site.gk_deploy.parent
+    before = contents(folder)
+    done = site.run("--show-patches")
+    assert done.returncode == 0
+    assert "+apiVersion: apps/v1" in done.stdout
+    assert "-pod" in done.stdout or "--show-all" in done.stdout
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_all_and_tells_what_comes_next(
+    site: Site, number: signal.Signals
+) -> None:
+    with site.plane.held(Hold.gluster("node2")):
+        process = subprocess.Popen(
+            site.command("--yes", *FORCED),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=site.environment,
+        )
+        wait_for(lambda: site.logs() and "Waiting for GlusterFS" in site.logs()[0].read_text())
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert "gk-deploy was ended, at: GlusterFS pods" in err
+    assert str(site.logs()[0]) in err
+    assert running(site.logs()[0].parent) == []
+    # The next run goes on from there.
+    code, report = site.deploy()
+    assert (code, report["verdict"]) == (0, "ready"), report["deployment"]
+
+
+def running(folder: Path) -> Sequence[str]:
+    """Command lines of processes that have to do with that folder."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = file.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if str(folder) in line:
+            found.append(line)
+    return found
+
+
+def faults(report: Json) -> list[Json]:
+    """What is not as it must be, whole."""
+    return [finding for finding in report["findings"] if finding["status"] != "pass"]

@@ -1,0 +1,211 @@
+"""How a deployer is run: real processes, heard as they speak, and none left behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from preflight.deploy.gk_deploy import Told
+from preflight.deploy.keys import Keys
+from preflight.deploy.place import Place, kubectl_wrapper
+from preflight.deploy.redact import Redactor
+from preflight.deploy.run import WAIT, Conversation, Options, options, run
+from preflight.errors import DeployError, UsageError
+from preflight.model import Deployer, Output
+from preflight.transport import Local
+
+KEYS = Keys("adminADMIN1", "userUSER22")
+SILENCE = 20.0
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place.made(tmp_path / "deployments")
+    yield made
+    assert made.quiet(5), "something still runs"
+
+
+class Hearing:
+    """One run of a shell script in the place of gk-deploy, and what was heard of it."""
+
+    def __init__(
+        self,
+        place: Place,
+        script: str,
+        enough: Callable[[], str | None] = lambda: None,
+        silence: float = SILENCE,
+    ) -> None:
+        place.fill({"gk-deploy": script}, "{}", Deployer())
+        self.reader = Told()
+        with place.open_log() as log:
+            redactor = Redactor((KEYS.admin, KEYS.user))
+            self.heard = Conversation(self.reader, redactor, log, silence, enough)
+            command = ["bash", str(place.copy / "gk-deploy"), KEYS.admin, "two words"]
+            self.output: Output = run(Local(become=False), place, command, self.heard)
+        self.log = place.log.read_text()
+
+
+def test_its_output_its_status_and_its_words_arrive(place: Place) -> None:
+    told = Hearing(place, 'echo "$2"; echo beside >&2; cat; exit 7')
+    assert (told.output.rc, told.log) == (7, "two words\nbeside\n")
+    assert told.heard.stopped is None
+
+
+def test_the_log_is_its_owners_and_has_no_key(place: Place) -> None:
+    told = Hearing(
+        place, f'echo "key $1"; printf %s {KEYS.user[:5]}; sleep 1; echo {KEYS.user[5:]}'
+    )
+    assert told.log == "key ***\n***\n"
+    assert place.log.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_key_is_in_the_command_lines_of_what_starts_it(place: Place) -> None:
+    """The one that has them is gk-deploy itself, whose interface is so (D1)."""
+    told = Hearing(place, f'grep -al {KEYS.admin[:-1]} /proc/[0-9]*/cmdline; echo "me $$"')
+    *found, me = told.log.split("\n")[:-1]
+    pid = me.removeprefix("me ")
+    assert [line for line in found if pid not in line and not _is_grep(line)] == []
+    assert any(pid in line for line in found)
+
+
+def _is_grep(line: str) -> bool:
+    """grep's own, which has ended by now."""
+    return not Path(line).exists()
+
+
+def test_it_works_in_an_empty_folder_which_goes_with_all_but_the_log(place: Place) -> None:
+    """D3: it writes ./heketi.json, and deletes it."""
+    told = Hearing(place, "ls -A; pwd; echo '{}' >heketi.json; umask")
+    assert told.log == f"{place.work}\n0077\n"
+    place.empty()
+    assert [file.name for file in place.folder.iterdir()] == ["gk-deploy.log"]
+
+
+def test_kubectl_is_the_inventorys(place: Place, tmp_path: Path) -> None:
+    own = tmp_path / "my kubectl"
+    own.write_text('#!/bin/sh\nfor word; do echo "<$word>"; done\n')
+    own.chmod(0o755)
+    deployer = Deployer(kubectl=str(own), kubeconfig=tmp_path / "a b", context="prod one")
+    place.fill({"gk-deploy": ""}, "{}", deployer)
+    done = subprocess.run([place.bin / "kubectl", "get", "po ds"], capture_output=True, check=True)
+    told = done.stdout.decode().split("\n")
+    assert told[:-1] == [
+        f"<--kubeconfig={tmp_path}/a b>",
+        "<--context=prod one>",
+        "<get>",
+        "<po ds>",
+    ]
+    assert kubectl_wrapper(Deployer(kubectl="no-such")).endswith('exec no-such "$@"\n')
+
+
+STUBBORN = """\
+trap 'echo not yet' TERM
+(trap '' TERM; sleep 60) &
+echo "begun $!"
+while :; do sleep 0.1; done"""
+
+
+@pytest.mark.parametrize("script", ["echo begun; sleep 60 & sleep 61", STUBBORN])
+def test_it_ends_with_all_that_it_started_when_it_has_to(place: Place, script: str) -> None:
+    started = time.monotonic()
+    told = Hearing(place, script, lambda: "the cluster is gone" if _begun(place) else None)
+    assert told.heard.stopped == "the cluster is gone"
+    assert place.quiet(3)
+    assert time.monotonic() - started < 10
+
+
+def _begun(place: Place) -> bool:
+    return place.log.exists() and "begun" in place.log.read_text()
+
+
+def test_it_ends_when_it_says_nothing_for_too_long(place: Place) -> None:
+    told = Hearing(place, "echo begun; sleep 60", silence=1.0)
+    assert told.heard.stopped == "it said nothing for 1 s"
+
+
+RUNNER = """\
+import sys, time
+from pathlib import Path
+from preflight import signals
+from preflight.deploy.place import Place
+from preflight.deploy.redact import Redactor
+from preflight.deploy.run import Conversation, run
+from preflight.deploy.gk_deploy import Told
+from preflight.transport import Local
+signals.raise_exit()
+place = Place(Path(sys.argv[1]))
+with place.open_log() as log:
+    heard = Conversation(Told(), Redactor(()), log, 60, lambda: None)
+    run(Local(become=False), place, ["bash", str(place.copy / "gk-deploy")], heard)
+"""
+
+
+@pytest.mark.parametrize("signal", ["INT", "TERM", "HUP", "KILL"])
+def test_it_ends_with_gkprep_however_that_ends(place: Place, signal: str) -> None:
+    place.fill({"gk-deploy": "echo begun; sleep 60 & sleep 61"}, "{}", Deployer())
+    with subprocess.Popen([sys.executable, "-c", RUNNER, place.folder]) as process:
+        end = time.monotonic() + 20
+        while not _begun(place) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert not place.quiet(0)
+        subprocess.run(["kill", f"-{signal}", str(process.pid)], check=True)
+        process.wait(10)
+    assert place.quiet(5)
+
+
+def test_two_do_not_work_in_one_place(place: Place) -> None:
+    place.fill({"gk-deploy": ""}, "{}", Deployer())
+    holder = ["flock", "--no-fork", str(place.lock), "sleep", "30"]
+    with subprocess.Popen(holder) as process:
+        try:
+            while place.quiet(0):
+                time.sleep(0.05)
+            assert Hearing(place, "echo ran").log == ""
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ([], Options((), WAIT)),
+        (["-w", "30"], Options((), 30)),
+        (["--single-node", "-v"], Options(("--single-node", "-v"), WAIT)),
+        (["--daemonset-label", "gluster2"], Options(("--daemonset-label", "gluster2"), WAIT)),
+    ],
+)
+def test_options_that_a_person_adds(words: list[str], kept: Options) -> None:
+    assert options(words) == kept
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--abort"],
+        ["-h"],
+        ["--admin-key", "x"],
+        ["--ssh-user", "core"],
+        ["topology.json"],
+        ["-w"],
+        ["-w", "soon"],
+        ["-w", "0"],
+        ["--daemonset-label", "a b"],
+        ["-w=30"],
+    ],
+)
+def test_options_that_gkprep_does_not_hand_on(words: list[str]) -> None:
+    """D4: what gk-deploy misreads; and what would make it do something else than deploy."""
+    with pytest.raises(UsageError):
+        options(words)
+
+
+def test_a_place_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DeployError, match="cannot be made"):
+        Place.made(tmp_path / "file" / "deployments")
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
