@@ -22,7 +22,7 @@ from preflight.plugin import (
 
 WANT = "nothing of an earlier deployment"
 DAEMONSET, LABELLED = ("DaemonSet", "glusterfs"), "glusterfs"
-HEKETI = (("Deployment", "heketi"), ("Service", "heketi"))
+HEKETI, SERVICE = ("Deployment", "heketi"), ("Service", "heketi")
 BEGUN = (("Deployment", "deploy-heketi"), ("Service", "deploy-heketi"))
 JOB = ("Job", "heketi-storage-copy-job")
 STORED = (
@@ -50,7 +50,9 @@ def earlier_deployment(facts: Facts) -> Iterator[Finding]:
     Why: gk-deploy goes on with what it finds. The secret is never written anew: an edited topology
     is not loaded. Once the copy job was made, every further run ends in
     `Volume heketidbstorage already exists`, or `endpoints "heketi-storage-endpoints" already
-    exists`. Where heketi runs, it loads nothing, and says `Deployment complete!`.
+    exists`. Where heketi runs, it loads nothing, and says `Deployment complete!`. Where there is
+    a Deployment heketi, nothing is a leftover, ready or not: the endpoints and the secret are what
+    its pod mounts.
 
     By hand: where heketi runs, add nodes and disks with `heketi-cli node add` and `heketi-cli
     device add`. Where a deployment broke off, `gkprep deploy --abort` shows what it would delete,
@@ -64,7 +66,7 @@ def earlier_deployment(facts: Facts) -> Iterator[Finding]:
     left = Left({(each.kind, each.name): each for each in objects}, f"{words} -n {namespace}")
     stored = facts[kubernetes.topology(words, namespace)]
     findings = [
-        *(left.running() or (*_secret(left, stored, site), *left.broken_off())),
+        *(left.heketi() or (*_secret(left, stored, site), *left.broken_off())),
         *_labels(facts[kubernetes.nodes(words)], site, words),
     ]
     yield from findings or [ok("objects", "none", WANT)]
@@ -81,20 +83,28 @@ class Left:
         """Those of `keys` that exist, as `kind/name`."""
         return [f"{kind.lower()}/{name}" for kind, name in keys if (kind, name) in self.objects]
 
-    def running(self) -> tuple[Finding, ...]:
-        """A heketi that serves: in use, and so no fault, but nothing more comes of gk-deploy."""
-        heketi = self.objects.get(HEKETI[0])
-        if not heketi or not heketi.ready:
+    def heketi(self) -> tuple[Finding, ...]:
+        """A heketi that was deployed: gk-deploy makes it last, so whatever else is there is its.
+
+        One that serves is in use, and so no fault, but nothing more comes of gk-deploy. One that is
+        not ready may just restart: to delete what it mounts would be the end of it.
+        """
+        heketi = self.objects.get(HEKETI)
+        if not heketi:
             return ()
+        if not heketi.ready:
+            saw = f"deployment/heketi is there, {heketi.ready} of {heketi.wanted} pods ready"
+            cure = f"{self.kubectl} describe pods --selector=heketi=pod"
+            return (fail("heketi", saw, "ready, or not there yet", cure=cure),)
         saw = "it runs already, so gk-deploy would load nothing, and say that it is complete"
         cure = "heketi-cli node add, heketi-cli device add"
         return (warn("heketi", saw, "not there yet, or nothing to add", cure=cure),)
 
     def broken_off(self) -> Iterator[Finding]:
         """What a deployment has left that did not come to its end, the latest step first."""
-        if halted := self.there(*HEKETI):
-            saw = f"{', '.join(halted)} there, but no pod is ready"
-            cure = f"{self.kubectl} describe pods --selector=heketi=pod"
+        if halted := self.there(SERVICE):
+            saw = f"{halted[0]} is there, and no deployment/heketi behind it"
+            cure = f"{self.kubectl} describe {halted[0]}"
             yield fail("heketi", saw, "ready, or not there yet", cure=cure)
         begun, stored = self.there(*BEGUN), self.there(*STORED)
         if stored and (begun or JOB in self.objects):

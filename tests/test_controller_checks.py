@@ -429,6 +429,14 @@ def test_a_role_that_one_may_not_bind_is_a_warning() -> None:
     assert finding.status is Status.WARN
 
 
+def test_a_kubelet_that_one_may_not_ask_for_its_health_is_a_warning() -> None:
+    """kubelet-reach tries a pod then."""
+    proxy = Right("get", "nodes/proxy", allowed=False)
+    finding = one(kubernetes_rights, rights=(Right("get", "nodes", allowed=True), proxy))
+    assert (finding.subject, finding.status) == ("get nodes/proxy", Status.WARN)
+    assert "kubelet-reach" in finding.saw
+
+
 ACCOUNT = "ServiceAccount glusterfs/heketi-service-account"
 
 
@@ -583,6 +591,40 @@ def test_a_heketi_that_is_not_ready_fails() -> None:
     assert (finding.subject, finding.status) == ("heketi", Status.FAIL)
 
 
+GOOD = (
+    replace(HEKETI, ready=0),
+    Object("Service", "heketi"),
+    Object("DaemonSet", "glusterfs", 3, 3),
+    Object("Endpoints", "heketi-storage-endpoints"),
+    Object("Service", "heketi-storage-endpoints"),
+    CONFIG,
+    Object("Secret", "heketi-admin-key"),
+)
+"""What a good deployment has made, while its heketi restarts."""
+
+
+def test_nothing_of_a_deployment_whose_heketi_restarts_is_a_leftover() -> None:
+    """Its pod mounts the secret, and its volume through the endpoints: to delete them ends it."""
+    others = TOPOLOGY[:2]  # a node was added since, by heketi-cli
+    findings = [*found(earlier_deployment, objects=GOOD, topology=others).values()]
+    assert [(each.subject, each.status) for each in findings] == [("heketi", Status.FAIL)]
+    assert findings[0].cure.endswith(" describe pods --selector=heketi=pod")
+
+
+def test_a_heketi_service_without_a_deployment_fails_beside_what_else_is_left() -> None:
+    findings = found(earlier_deployment, objects=(Object("Service", "heketi"), *ENDPOINTS))
+    assert {subject: each.status for subject, each in findings.items()} == {
+        "heketi": Status.FAIL,
+        "heketi-storage": Status.FAIL,
+    }
+
+
+def test_what_gkprep_itself_has_made_is_no_leftover() -> None:
+    keys = (Object("Secret", "heketi-admin-key"),)
+    [finding] = found(earlier_deployment, objects=keys).values()
+    assert finding.status is Status.PASS
+
+
 def test_d9_the_stored_topology_is_compared_with_the_inventory() -> None:
     same = found(earlier_deployment, objects=(CONFIG,), topology=TOPOLOGY)
     assert same[CONFIG.name].status is Status.PASS
@@ -659,7 +701,8 @@ BREAKS: list[tuple[Check, dict[str, Any]]] = [
     (kubernetes_namespace, {"namespace": None}),
     (kubernetes_rights, {"rights": (Right("get", "pods", allowed=False),)}),
     (kubelet_reach, {"kubelet": Kubelet(Try("refused"))}),
-    (earlier_deployment, {"objects": (*ENDPOINTS, replace(HEKETI, ready=0))}),
+    (earlier_deployment, {"objects": GOOD}),
+    (earlier_deployment, {"objects": (*ENDPOINTS, Object("Service", "heketi"))}),
     (earlier_deployment, {"objects": (HEKETI,)}),
     (gk_deploy, {"gk_deploy": None, "python": None}),
 ]
@@ -708,6 +751,24 @@ def test_an_exec_that_found_no_program_has_reached_the_kubelet(no_true: str) -> 
         f"health 137 \npod a/b\nlogs 0 \nexec 1 {no_true}\n"
     )
     assert (told.exec, told.health) == (Try(""), Try("no answer within 4 s"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        # Of the API server, where its tunnel to the nodes is a socket that is not there.
+        "error dialing backend: dial unix /run/k.sock: connect: no such file or directory",
+        # Of a kubelet whose container runtime has died.
+        "rpc error: dial unix /run/containerd/containerd.sock: connect: no such file or directory",
+        # Of runc, whatever the program: the pod's processes cannot be joined.
+        "OCI runtime exec failed: exec failed: cannot exec in a stopped container: unknown",
+    ],
+)
+def test_an_exec_that_works_nowhere_is_no_success(said: str) -> None:
+    told = kubernetes.kubelet("kubectl", "n").parse(
+        f"health 0 ok\npod a/b\nlogs 0 \nexec 1 {said}\n"
+    )
+    assert told.exec == Try(said)
 
 
 OLD_GLUSTER = """\

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import yaml
@@ -22,7 +22,6 @@ from preflight.deploy.patches import Asked, Patch, apply, patches
 from preflight.deploy.templates import Toleration, toleration
 from preflight.deploy.tree import (
     DAEMONSET,
-    KNOWN,
     NEEDED,
     SCRIPT,
     TEMPLATES,
@@ -31,6 +30,8 @@ from preflight.deploy.tree import (
     identify,
 )
 from preflight.errors import DeployError, UsageError
+from preflight.facts.deployer import KNOWN
+from preflight.inventory import rules
 
 REAL = os.environ.get("GKPREP_TEST_GK_DEPLOY")
 STORE_CLASS = f"{TEMPLATES}gluster-s3-storageclass.yaml"
@@ -369,10 +370,9 @@ def test_taints_that_are_borne_already_are_kept_and_not_doubled() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a", Toleration("a")),
         ("a:NoExecute", Toleration("a", "", "NoExecute")),
         ("a=:NoExecute", Toleration("a", "", "NoExecute")),
-        ("x.example/a=b", Toleration("x.example/a", "b")),
+        ("x.example/a=b:NoSchedule", Toleration("x.example/a", "b", "NoSchedule")),
         ("a=true:PreferNoSchedule", Toleration("a", "true", "PreferNoSchedule")),
     ],
 )
@@ -380,14 +380,25 @@ def test_a_taint_is_read_as_kubectl_writes_it(text: str, expected: Toleration) -
     assert toleration(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "=a:NoExecute", "a:Never", "a b", 'a="b"', "a\n", "a=b=c"])
-def test_what_is_no_taint_is_refused(text: str) -> None:
+LONG = "k" * 64
+"""One character more than a key or a value may have."""
+
+NO_TAINTS = [
+    *("", "a", "a=b", "=a:NoExecute", "a:Never", "a b:NoExecute", 'a="b":NoExecute'),
+    *("a:NoExecute\n", "a=b=c:NoExecute", "x..example/a:NoExecute", "x./a:NoExecute"),
+    *(f"{LONG}:NoExecute", f"a={LONG}:NoExecute"),
+]
+
+
+@pytest.mark.parametrize("text", NO_TAINTS)
+def test_what_is_no_taint_is_refused_as_the_inventory_refuses_it(text: str) -> None:
+    assert not re.fullmatch(rules.TOLERATION, text)
     with pytest.raises(UsageError, match="is no taint"):
         toleration(text)
 
 
 def test_a_value_stays_a_string() -> None:
-    asked = Asked("python3", (toleration("a=true:NoExecute"), toleration("b=1")))
+    asked = Asked("python3", (toleration("a=true:NoExecute"), toleration("b=1:NoSchedule")))
     pod = workloads(patched(OWN, "N23", asked=asked))[DAEMONSET]["spec"]["template"]["spec"]
     assert [each["value"] for each in pod["tolerations"]] == ["true", "1"]
 
@@ -544,7 +555,7 @@ def test_a_file_that_ends_without_a_line_end_shows_it() -> None:
 def test_a_gk_deploy_is_known_by_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     checksum = hashlib.sha256(b"x").hexdigest()
     assert identify(b"x").startswith(f"an unknown gk-deploy, sha256 {checksum}; gkprep knows ")
-    monkeypatch.setitem(cast("dict[str, str]", KNOWN), checksum, "1a2b")
+    monkeypatch.setitem(KNOWN, checksum, "1a2b")
     assert identify(b"x") == "the gk-deploy of commit 1a2b"
 
 

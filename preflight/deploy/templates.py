@@ -14,6 +14,7 @@ from preflight.deploy import manifest
 from preflight.deploy.manifest import Edit
 from preflight.deploy.tree import DAEMONSET, NEEDED, TEMPLATES, NotThereError, Tree, text_of
 from preflight.errors import UsageError
+from preflight.inventory.rules import TOLERATION
 
 WORKLOADS = frozenset({"DaemonSet", "Deployment"})
 
@@ -23,41 +24,28 @@ OLD = frozenset({"extensions/v1beta1", "apps/v1beta1", "apps/v1beta2"})
 
 @dataclass(frozen=True)
 class Toleration:
-    """A taint that the Gluster pods are to bear; an empty effect means all of them."""
+    """A taint that the Gluster pods are to bear; an empty value stands for any."""
 
     key: str
-    value: str = ""
-    effect: str = ""
+    value: str
+    effect: str
 
     @property
     def fields(self) -> dict[str, str]:
         """As a pod has it (Kubernetes API, Toleration): without a value, any."""
-        given = {"key": self.key, "operator": "Equal" if self.value else "Exists"}
-        return given | {
-            name: value for name, value in (("value", self.value), ("effect", self.effect)) if value
-        }
-
-
-_TAINT = re.compile(
-    r"(?P<key>(?:[a-z0-9][a-z0-9.-]*/)?[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)"
-    r"(?:=(?P<value>(?:[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)?))?"
-    r"(?::(?P<effect>NoSchedule|PreferNoSchedule|NoExecute))?",
-    re.ASCII,
-)
+        value = {"operator": "Equal", "value": self.value} if self.value else {"operator": "Exists"}
+        return {"key": self.key, **value, "effect": self.effect}
 
 
 def toleration(text: str) -> Toleration:
-    """Read `key=value:effect` as `kubectl taint` writes it; value and effect may be missing.
-
-    Raises UsageError where it is none.
-    """
-    found = _TAINT.fullmatch(text)
+    """Read `key[=value]:effect` as the inventory takes it; raises UsageError where it is none."""
+    found = re.fullmatch(TOLERATION, text)
     if found is None:
         raise UsageError(
-            f"{text!r} is no taint: key, key:effect, key=value or key=value:effect is, and the"
-            " effects are NoSchedule, PreferNoSchedule and NoExecute"
+            f"{text!r} is no taint: key:effect or key=value:effect is, and the effects are"
+            " NoSchedule, PreferNoSchedule and NoExecute"
         )
-    return Toleration(found["key"], found["value"] or "", found["effect"] or "")
+    return Toleration(found["key"], found["value"] or "", found["effect"])
 
 
 def modernised(tree: Tree) -> Tree:

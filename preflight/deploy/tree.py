@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Mapping
 from io import StringIO
 
+from preflight.facts.deployer import KNOWN
+
 Tree = Mapping[str, str]
 """The files of the folder deploy/: path below it -> text, line ends and all."""
 
@@ -19,11 +21,6 @@ NEEDED = (
     f"{TEMPLATES}heketi-deployment.yaml",
 )
 """Templates that gk-deploy cannot do without, as kubectl takes them."""
-
-KNOWN: Mapping[str, str] = {
-    "d9b1e7a4ce3b7d2f711bb77bab497138ead3fa40c80bb03d648e8956194c58c1": "7246eb4",
-}
-"""sha256 of a gk-deploy that was tried -> its commit of gluster/gluster-kubernetes."""
 
 
 class NotThereError(Exception):

@@ -11,7 +11,7 @@ from preflight.facts.tools import needs
 from preflight.model import Probe
 
 KNOWN = {"d9b1e7a4ce3b7d2f711bb77bab497138ead3fa40c80bb03d648e8956194c58c1": "7246eb4"}
-"""SHA-256 of a gk-deploy, and the commit of gluster-kubernetes that it is of."""
+"""SHA-256 of a gk-deploy that was tried -> its commit of gluster-kubernetes."""
 
 REPOSITORY = "https://github.com/gluster/gluster-kubernetes.git"
 """Upstream."""

@@ -25,7 +25,10 @@ WIPE_TOKEN = "[a-f][0-9a-f]{11}"  # noqa: S105 - what a consent looks like, no s
 # A label's key, perhaps with the domain before it, its value, and what a taint does to pods
 # (apimachinery pkg/util/validation, IsQualifiedName, IsValidLabelValue; core/v1 TaintEffect).
 _WORD = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-TOLERATION = rf"({NODE_NAME}/)?{_WORD}(=({_WORD})?)?:(NoSchedule|NoExecute|PreferNoSchedule)"
+TOLERATION = (
+    rf"(?P<key>({NODE_NAME}/)?{_WORD})(=(?P<value>({_WORD})?))?"
+    ":(?P<effect>NoSchedule|NoExecute|PreferNoSchedule)"
+)
 # An image's name and its tag or digest (github.com/distribution/reference, "Grammar").
 _COMPONENT = "[a-z0-9]+(([.]|__?|-+)[a-z0-9]+)*"
 _DOMAIN = "([A-Za-z0-9][-A-Za-z0-9.]*(:[0-9]{1,5})?/)?"

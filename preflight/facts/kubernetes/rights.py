@@ -11,34 +11,40 @@ from preflight.facts.kubernetes.command import get
 from preflight.model import Probe
 
 AT_ONCE = 8
-"""Questions that are asked side by side: four dozen in turn would take longer than a probe may."""
+"""Questions that are asked side by side: all in turn would take longer than a probe may."""
 
 _URL = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _RBAC = "rbac.authorization.k8s.io"
 
-# Of gk-deploy's calls of kubectl, and gkprep's own (StorageClass, its secret, a claim to try it).
+# Of gk-deploy's calls of kubectl, an abort's among them, and gkprep's own: its checks, the
+# StorageClass, its secret, a claim to try it. To ask for an object by a selector is to list; so is
+# to delete by one, before it deletes. `kubectl apply` takes get and create, and patch from the
+# second time on; `kubectl label` get and patch.
 # To bind a role takes all rights that it gives, or the verb `bind` (Kubernetes documentation, RBAC,
 # "Restrictions on role binding creation or update").
 _IN_CLUSTER = (
     ("get list patch", "", "nodes"),
-    ("get", "", "namespaces"),
-    ("create get patch", _RBAC, "clusterrolebindings"),
+    ("get", "", "nodes/proxy"),
+    ("get list", "", "namespaces"),
+    ("list", "", "persistentvolumes"),
+    ("create get list patch delete", _RBAC, "clusterrolebindings"),
     ("bind", _RBAC, "clusterroles/edit"),
-    ("create get", "storage.k8s.io", "storageclasses"),
+    ("create get list patch delete", "storage.k8s.io", "storageclasses"),
 )
 _IN_NAMESPACE = (
-    ("create", "", "serviceaccounts"),
+    ("create list delete", "", "serviceaccounts"),
     ("create get list patch delete", "", "secrets"),
     ("create get list patch delete", "", "services"),
-    ("create get list", "", "endpoints"),
-    ("create get list", "apps", "daemonsets"),
+    ("create get list delete", "", "endpoints"),
+    ("create get list delete", "apps", "daemonsets"),
     ("create get list delete", "apps", "deployments"),
     ("list delete", "apps", "replicasets"),
     ("create get list delete", "batch", "jobs"),
     ("get list delete", "", "pods"),
     ("create", "", "pods/exec"),
     ("get", "", "pods/log"),
-    ("create get delete", "", "persistentvolumeclaims"),
+    ("list", "", "events"),
+    ("create get list delete", "", "persistentvolumeclaims"),
 )
 
 
