@@ -33,14 +33,33 @@ def pod(name: str, node: str, *, ready: bool, **status: Any) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": "gluster fs"},
+        "metadata": {"name": name, "namespace": "gluster fs", "labels": labels_of(name)},
         "spec": {"nodeName": node, "containers": [container]},
         "status": {
             "phase": "Running",
+            "conditions": [{"type": "Ready", "status": str(ready)}],
             "containerStatuses": [{"name": "main", "ready": ready, "restartCount": 0}],
             **status,
         },
     }
+
+
+def labels_of(name: str) -> dict[str, str]:
+    return {"heketi": "pod"} if name.startswith("heketi") else {"glusterfs": "pod"}
+
+
+def node(name: str, status: str = "True") -> dict[str, Any]:
+    ready = {
+        "type": "Ready",
+        "status": status,
+        "reason": "NodeStatusUnknown",
+        "message": "Kubelet stopped posting node status.",
+    }
+    return {"kind": "Node", "metadata": {"name": name}, "status": {"conditions": [ready]}}
+
+
+def storage_class(name: str, provisioner: str) -> dict[str, Any]:
+    return {"kind": "StorageClass", "metadata": {"name": name}, "provisioner": provisioner}
 
 
 def event(name: str, message: str) -> dict[str, Any]:
@@ -62,8 +81,8 @@ def claim(name: str, phase: str, provisioner: str = "kubernetes.io/glusterfs") -
     }
 
 
-def daemonset(ready: int) -> dict[str, Any]:
-    status = {"desiredNumberScheduled": 3, "numberReady": ready}
+def daemonset(ready: int, wanted: int = 3) -> dict[str, Any]:
+    status = {"desiredNumberScheduled": wanted, "numberReady": ready}
     return {"kind": "DaemonSet", "metadata": {"name": "glusterfs"}, "status": status}
 
 
@@ -102,7 +121,8 @@ class Cluster:
     def diagnosed(self, log: Path | None = None, limits: Limits | None = None) -> Diagnosis:
         here = Here(None)
         limits = limits or Limits()
-        readings = cluster.read(self.deployer, here, limits, parallel=4, log=log)
+        asked = cluster.Cluster(self.deployer, ["node1", "node2", "node3"])
+        readings = cluster.read(asked, here, limits, parallel=4, log=log)
         return match.diagnose(
             together(readings),
             TABLE,
@@ -120,6 +140,10 @@ def plane(tmp_path: Path) -> Cluster:
     plane.has("daemonsets", daemonset(3))
     plane.has("events", event(POD, f"Readiness probe failed: {PROBE}"))
     plane.has("persistentvolumeclaims", claim("data", "Bound"), claim("x", "Pending", "other.io/x"))
+    plane.has("nodes", *(node(f"node{n}") for n in (1, 2, 3)), node("node4", "Unknown"))
+    plane.has("storageclasses", storage_class("gold", "kubernetes.io/glusterfs"))
+    for kind in ("pods Pending", "events FailedMount", "events PersistentVolumeClaim"):
+        plane.has(kind)
     plane.says(f"logs/{HEKETI['metadata']['name']}", (SAMPLES / "N6/heketi.log").read_text())
     return plane
 
@@ -175,6 +199,120 @@ def test_every_call_has_the_deployers_words_and_a_limit(plane: Cluster) -> None:
     # The first round asks what there is; what is in a pod comes after it, and changes nothing.
     assert [words[5] for words in calls][:4] == ["get"] * 4
     assert [words for words in calls if words[-3:] == READINESS]
+
+
+def test_without_pods_daemonsets_or_claims_nobody_knows_whether_all_is_well(plane: Cluster) -> None:
+    for kind in ("daemonsets", "persistentvolumeclaims", "nodes", "pods Pending"):
+        (plane.folder / f"{kind}.json").rename(plane.folder / "kept")
+        found = plane.diagnosed()
+        assert (found.verdict, found.causes, found.unexplained) == (Verdict.UNKNOWN, (), ()), kind
+        (plane.folder / "kept").rename(plane.folder / f"{kind}.json")
+    assert plane.diagnosed().verdict is Verdict.READY
+
+
+def test_without_events_it_is_well_all_the_same(plane: Cluster) -> None:
+    (plane.folder / "events.json").unlink()
+    found = plane.diagnosed()
+    assert found.verdict is Verdict.READY
+    assert [unread.origin for unread in found.unread] == ["kubectl -n gluster fs get events"]
+
+
+def test_a_storage_node_without_a_gluster_pod_is_not_well(plane: Cluster) -> None:
+    """As where a node has lost its label: the DaemonSet wants no more than it has."""
+    plane.has("pods", *GLUSTER, HEKETI)
+    plane.has("daemonsets", daemonset(2, wanted=2))
+    plane.says(f"logs/{HEKETI['metadata']['name']}", "")
+    found = plane.diagnosed()
+    assert found.verdict is Verdict.UNKNOWN
+    assert [(each.object, each.saw) for each in found.unexplained] == [
+        ("node node2", "no GlusterFS pod on it")
+    ]
+
+
+def test_a_node_that_does_not_answer_is_not_well(plane: Cluster) -> None:
+    """Its pods are shown as ready for a while yet; node4, which is not well either, is not ours."""
+    plane.has("nodes", node("node1", "Unknown"), node("node2"), node("node4", "Unknown"))
+    plane.says(f"logs/{HEKETI['metadata']['name']}", "")
+    found = plane.diagnosed()
+    assert found.verdict is Verdict.UNKNOWN
+    (trouble,) = found.unexplained
+    assert trouble.object == "node node1"
+    assert trouble.saw.startswith("not Ready: NodeStatusUnknown: Kubelet stopped posting")
+
+
+def test_a_pod_of_a_node_that_is_lost_is_not_ready_whatever_its_containers_were(
+    plane: Cluster,
+) -> None:
+    plane.says(f"logs/{HEKETI['metadata']['name']}", "")
+    lost = [{"type": "Ready", "status": "False", "reason": "NodeLost", "message": "gone"}]
+    plane.has(
+        "pods", *GLUSTER, pod(POD, "node2", ready=True), {**HEKETI, "status": {
+            **HEKETI["status"], "conditions": lost}})  # fmt: skip
+    found = plane.diagnosed()
+    assert found.verdict is Verdict.UNKNOWN
+    assert [each.object for each in found.unexplained] == [f"pod {HEKETI['metadata']['name']}"]
+
+
+def test_an_exporter_called_heketi_is_not_heketi(plane: Cluster) -> None:
+    other = pod("heketi-exporter", "node1", ready=True)
+    other["metadata"]["labels"] = {"app": "exporter"}
+    plane.has("pods", *GLUSTER, pod(POD, "node2", ready=True), other)
+    assert plane.diagnosed().verdict is Verdict.UNKNOWN
+
+
+def test_a_failed_pod_of_heketis_beside_a_ready_one_is_history(plane: Cluster) -> None:
+    failed = pod("heketi-7f8b5d6c9d-zzzzz", "node3", ready=False, phase="Failed")
+    plane.has("pods", *GLUSTER, pod(POD, "node2", ready=True), HEKETI, failed)
+    assert plane.diagnosed().verdict is Verdict.READY
+    assert not any("heketi-7f8b5d6c9d-zzzzz" in words for words in plane.asked())
+
+
+def test_claims_without_a_class_or_of_another_provisioner_are_somebody_elses(
+    plane: Cluster,
+) -> None:
+    manual = {**claim("manual", "Pending"), "spec": {"storageClassName": ""}}
+    gold = {**claim("gold", "Pending"), "spec": {"storageClassName": "gold"}}
+    for each in (manual, gold):
+        each["metadata"] = {"name": each["metadata"]["name"], "namespace": "shop"}
+    plane.has("persistentvolumeclaims", manual)
+    assert plane.diagnosed().verdict is Verdict.READY
+    plane.has("persistentvolumeclaims", manual, gold)
+    assert plane.diagnosed().verdict is not Verdict.READY
+
+
+def test_why_a_claim_waits_is_read_wherever_it_is(plane: Cluster) -> None:
+    said = "failed to create volume: Post http://heketi: dial tcp: lookup heketi.x: no such host"
+    about = {"kind": "PersistentVolumeClaim", "name": "data", "namespace": "default"}
+    gone = {**event("", said), "involvedObject": {**about, "name": "gone"}}
+    plane.has("persistentvolumeclaims", claim("data", "Pending"))
+    plane.has("events PersistentVolumeClaim", {**event("", said), "involvedObject": about}, gone)
+    found = plane.diagnosed()
+    assert [(c.id, c.object) for c in found.causes if c.id == "C9"] == [("C9", "pvc data")]
+
+
+@pytest.mark.parametrize(
+    ("said", "row"),
+    [
+        ("Mounting arguments: mount -t glusterfs a:b\nmount: unknown filesystem type 'glusterfs'",
+         "N13"),
+        ("no volume plugin matched", "C3"),
+    ],
+)  # fmt: skip
+def test_a_pod_of_anybodys_that_cannot_mount_a_gluster_volume_is_no_health(
+    plane: Cluster, said: str, row: str
+) -> None:
+    web = pod("web-0", "node4", ready=False, phase="Pending")
+    web["metadata"] = {"name": "web-0", "namespace": "shop", "labels": {"app": "web"}}
+    mount = event("web-0", f"MountVolume.SetUp failed: {said}")
+    mount["involvedObject"]["namespace"] = "shop"
+    plane.has("events FailedMount", mount)
+    assert plane.diagnosed().verdict is Verdict.READY  # that pod is gone, or runs by now
+    plane.has("pods Pending", web)
+    found = plane.diagnosed()
+    assert [(c.id, c.node, c.object) for c in found.causes if c.id == row] == [
+        (row, "node4", "pod web-0")
+    ]
+    assert not found.unexplained
 
 
 def test_claims_that_wait_and_heketis_log_explain_one_another(plane: Cluster) -> None:
@@ -300,3 +438,5 @@ deployer: {{kubectl: "{plane.kubectl}", namespace: gluster}}
     assert [cause["id"] for cause in report["causes"]] == ["N11"]
     assert [node["reachable"] for node in report["nodes"]] == [False]
     assert {finding["status"] for finding in report["findings"]} == {"error", "fail"}
+    told = unattended([gkprep, "diagnose"], home).stdout
+    assert "- node node2: " in told

@@ -8,6 +8,7 @@ plain         what kubectl prints for people -> evidence
 deployment    gk-deploy's output and heketi's log -> evidence, node by node
 inside        systemctl's and journalctl's words from inside a pod -> evidence
 nodes         findings of gkprep's own checks -> evidence
+masks         heketi's keys out of all that was read
 spans         where the pieces of a text begin and end
 saved         a folder of files -> evidence
 cluster       a running cluster -> evidence

@@ -8,6 +8,7 @@ is asked of a pod but its own words: systemctl, its journal, and what its readin
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 
 from preflight.collect import collect, side_by_side
 from preflight.diagnose import deployment, inside, objects
-from preflight.diagnose.evidence import Evidence, Kind, Part, Reading, Trouble, Unread, part
+from preflight.diagnose.evidence import Evidence, Kind, Part, Place, Reading, Trouble, Unread
 from preflight.errors import Unknown
 from preflight.model import Deployer, Facts, Limits, Node, Probe, Role
 from preflight.transport import Shell
@@ -59,8 +60,16 @@ def kubectl(deployer: Deployer) -> tuple[str, ...]:
     return tuple(words)
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """How the cluster is reached, and the names of its storage nodes, as the inventory has them."""
+
+    deployer: Deployer
+    storage: Sequence[str]
+
+
 def read(
-    deployer: Deployer,
+    cluster: Cluster,
     shell: Callable[[Node], Shell],
     limits: Limits,
     parallel: int,
@@ -71,22 +80,29 @@ def read(
     Never raises for what the cluster does: what it did not say is in the readings.
     """
     node = controller()
-    run = Kubectl(deployer)
-    first = [run.objects(what) for what in OBJECTS]
+    run = Kubectl(cluster.deployer)
+    first = {what: run.objects(what) for what in OBJECTS}
     saved = [_file(log)] if log else []
-    facts = collect(node, [*first, *saved], shell(node), limits)
-    if isinstance(why := _answer(facts, first[0]), Unknown):
+    facts = collect(node, [*first.values(), *saved], shell(node), limits)
+    if isinstance(why := _answer(facts, first[PODS]), Unknown):
         trouble = Trouble("cluster", None, f"kubectl could not ask it: {why}", run.shown)
         return [Reading(troubles=(trouble,)), *_texts(facts, saved)]
-    pods = [pod for probe in first for pod in _objects(facts, probe) if pod.get("kind") == "Pod"]
-    readings = [*_texts(facts, saved), *_absent(pods, deployer)]
-    for what, probe in zip(OBJECTS, first, strict=True):
-        answer = _answer(facts, probe)
-        if isinstance(answer, Unknown):
-            readings.append(_unread(f"{run.shown} {what}", str(answer)))
-        present = [each for each in _objects(facts, probe) if not _of_the_past(each, pods)]
-        readings += objects.read(present, f"kubectl get {what}")
-    asked = {str(pod["metadata"]["name"]): list(questions(pod, run)) for pod in pods if _named(pod)}
+    readings = list(_texts(facts, saved))
+    for what, probe in first.items():
+        if isinstance(answer := _answer(facts, probe), Unknown):
+            readings.append(_unread(f"{run.shown} {what}", str(answer), needed=what not in EVENTS))
+    found = {what: _objects(facts, probe) for what, probe in first.items()}
+    pods = [pod for pod in objects.current(found[PODS]) if _named(pod)]
+    readings += [*_absent(pods, cluster), *_nodes(found[NODES], pods, cluster.storage)]
+    readings += objects.read(pods, f"kubectl get {PODS}")
+    readings += objects.read(found[DAEMONSETS], f"kubectl get {DAEMONSETS}")
+    claims = [*found[CLAIMS], *found[CLASSES]]
+    readings += objects.read(claims, f"kubectl get {CLAIMS}")
+    events = [event for what in EVENTS for event in found[what]]
+    present = [*pods, *found[WAITING], *found[CLAIMS]]
+    readings += objects.read(_of_today(events, present), "kubectl get events")
+    readings += _unmounted(found[MOUNTS], found[WAITING])
+    asked = {str(pod["metadata"]["name"]): list(questions(pod, run)) for pod in pods}
     asks = {
         name: partial(collect, node, [each.probe for each in about], shell(node), limits)
         for name, about in asked.items()
@@ -98,7 +114,17 @@ def read(
     return readings
 
 
-OBJECTS = ("pods", "daemonsets", "events", "persistentvolumeclaims --all-namespaces")
+PODS, DAEMONSETS, NODES, CLASSES = "pods", "daemonsets", "nodes", "storageclasses"
+CLAIMS = "persistentvolumeclaims --all-namespaces"
+WAITING = "pods --all-namespaces --field-selector=status.phase=Pending"
+MOUNTS = "events --all-namespaces --field-selector=reason=FailedMount"
+EVENTS = (
+    "events",
+    "events --all-namespaces --field-selector=involvedObject.kind=PersistentVolumeClaim",
+    MOUNTS,
+)
+OBJECTS = (PODS, DAEMONSETS, CLAIMS, CLASSES, NODES, WAITING, *EVENTS)
+"""What `kubectl get` is asked for. Claims, and pods that mount volumes, are anywhere."""
 
 
 class Kubectl:
@@ -130,8 +156,7 @@ class Kubectl:
 def questions(pod: Object, run: Kubectl) -> Iterator[Asked]:
     """What to ask of `pod`: of heketi its log; of another one that is not ready, why."""
     name = str(pod["metadata"]["name"])
-    role = part(name)
-    ready = bool(objects.pod(pod, "").works)
+    role, ready = objects.role(pod), objects.is_ready(pod)
     if role in {Part.HEKETI, Part.DEPLOY_HEKETI}:
         yield from _logs(name, run, lambda text, origin: [deployment.heketi(text, origin)])
     elif role and not ready:
@@ -198,21 +223,68 @@ def _answers(name: str, asked: Iterable[Asked], facts: Facts) -> Iterator[Readin
             yield from each.read(str(answer))
         elif each.wanted:
             said = Evidence(Kind.PROBE, f"pod {name}", None, str(answer), "kubectl")
-            yield Reading((said,), unread=(Unread(f"pod {name}", str(answer)),))
+            yield Reading((said,), unread=(Unread(f"pod {name}", str(answer), needed=False),))
 
 
-def _absent(pods: Iterable[Object], deployer: Deployer) -> Iterator[Reading]:
-    """Where no Gluster pod is, there is nothing to be well."""
-    if not any(part(str(pod["metadata"]["name"])) is Part.GLUSTER for pod in pods if _named(pod)):
-        what = f"namespace {deployer.namespace}"
+def _absent(pods: Iterable[Object], cluster: Cluster) -> Iterator[Reading]:
+    """Storage nodes without a Gluster pod; where there is none at all, nothing can be well."""
+    on = {_node(pod) for pod in pods if objects.role(pod) is Part.GLUSTER}
+    if not on:
+        what = f"namespace {cluster.deployer.namespace}"
         yield Reading(troubles=(Trouble(what, None, "no GlusterFS pods", "kubectl get pods"),))
+        return
+    for name in cluster.storage:
+        if name not in on:
+            trouble = Trouble(f"node {name}", name, "no GlusterFS pod on it", "kubectl get pods")
+            yield Reading(troubles=(trouble,))
 
 
-def _of_the_past(each: Object, pods: Iterable[Object]) -> bool:
-    """Whether it is an event about a pod that is gone: they are kept for an hour longer."""
-    about = objects.get(each, "involvedObject")
-    names = {objects.named(pod)[0] for pod in pods}
-    return about.get("kind") == "Pod" and about.get("name") not in names
+def _nodes(
+    nodes: Iterable[Object], pods: Iterable[Object], storage: Sequence[str]
+) -> Iterator[Reading]:
+    """What is wrong with the nodes that the deployment is on."""
+    ours = {*storage, *(_node(pod) for pod in pods if objects.role(pod))}
+    for each in nodes:
+        if objects.named(each)[0] in ours:
+            yield objects.node(each, "kubectl get nodes")
+
+
+def _node(pod: Object) -> str:
+    return objects.word(objects.get(pod, "spec").get("nodeName"))
+
+
+def _of_today(events: Iterable[Object], present: Iterable[Object]) -> list[Object]:
+    """Without those about pods and claims that are gone: events are kept for an hour longer.
+
+    One that was asked for twice is there once.
+    """
+    known = {(each.get("kind"), *objects.named(each)) for each in present}
+    kept: dict[str, Object] = {}
+    for event in events:
+        about = objects.get(event, "involvedObject")
+        kind, own = about.get("kind"), (about.get("name"), about.get("namespace"))
+        if kind not in {"Pod", "PersistentVolumeClaim"} or (kind, *own) in known:
+            kept.setdefault(json.dumps(event, sort_keys=True), event)
+    return list(kept.values())
+
+
+def _unmounted(events: Iterable[Object], waiting: Iterable[Object]) -> Iterator[Reading]:
+    """Anybody's pods that wait for a Gluster volume; the rest of what waits is not ours."""
+    pods = {objects.named(pod): pod for pod in waiting}
+    for event in events:
+        about = objects.get(event, "involvedObject")
+        pod = pods.get((objects.word(about.get("name")), objects.word(about.get("namespace"))))
+        message = objects.word(event.get("message"))
+        # Those of the deployment's own are troubles already.
+        if pod is not None and objects.role(pod) is None and MOUNTED.search(message):
+            name, namespace = objects.named(pod)
+            node, saw = _node(pod) or None, "it cannot mount a Gluster volume"
+            trouble = Trouble(f"pod {name}", node, saw, "kubectl get events")
+            yield Reading(troubles=(trouble,), places=(Place(name, node, namespace),))
+
+
+MOUNTED = re.compile(r"glusterfs|no volume plugin matched")
+"""What FailedMount says of a Gluster volume: its paths and commands have the word (N13, C3)."""
 
 
 def _named(pod: Object) -> bool:
@@ -240,10 +312,10 @@ def _texts(facts: Facts, saved: Iterable[Probe[str]]) -> Iterator[Reading]:
     for probe in saved:
         answer = _answer(facts, probe)
         if isinstance(answer, Unknown):
-            yield _unread("gk-deploy's output", str(answer))
+            yield _unread("gk-deploy's output", str(answer), needed=False)
         else:
             yield deployment.deployment(str(answer), "gk-deploy's output")
 
 
-def _unread(origin: str, why: str) -> Reading:
-    return Reading(unread=(Unread(origin, why),))
+def _unread(origin: str, why: str, *, needed: bool) -> Reading:
+    return Reading(unread=(Unread(origin, why, needed),))

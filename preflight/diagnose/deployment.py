@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from preflight.diagnose.evidence import Evidence, Kind, Place, Reading, Trouble
+from preflight.diagnose.masks import masked
 from preflight.diagnose.spans import spans
 
 CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\r(?=\n)")
@@ -24,8 +25,11 @@ OPENING = re.compile(
 )
 NODE = re.compile(r"^\s*(?:Creating|Found) node (\S+) (?:\.\.\.|on cluster)")
 OUTSIDE = re.compile(r"^(?:heketi topology|Error loading|Please check|Saving|Creating cluster|OK$)")
-COMPLETE = re.compile(r"^Deployment complete!", re.MULTILINE)
+START = re.compile(r"^Using (?:Kubernetes|OpenShift) CLI\.", re.MULTILINE)
+COMPLETE = "Deployment complete!"
 ADDRESS = re.compile(r"accessible via +https?://[\w\[]")
+WAITING = re.compile(r"(?:[^\n$#]{0,60}[$#]\s*|```)")
+"""A prompt without a command, as a copied terminal ends with."""
 NAMESPACE = re.compile(r'^Using namespace "([^"]+)"', re.MULTILINE)
 
 
@@ -35,10 +39,14 @@ def is_deployment(text: str) -> bool:
 
 
 def deployment(text: str, origin: str) -> Reading:
-    """What gk-deploy said; where it came to its end, what it said on the way is history (D2)."""
-    text = CODES.sub("", text)
-    told = [line for line in text.splitlines() if line.strip()]
-    if COMPLETE.search(text) and ADDRESS.search(text):
+    """What gk-deploy said in its last run; where that came to its end, the rest is history (D2).
+
+    Only what ends with the words of the end has come to it.
+    """
+    # Its last line may be a key that only the line before tells to be one.
+    text = masked(_last_run(CODES.sub("", text)))
+    told = [line for line in text.splitlines() if line.strip() and not WAITING.fullmatch(line)]
+    if told and told[-1].strip() == COMPLETE and ADDRESS.search(text):
         return Reading(works=("gk-deploy",))
     namespace = match[1] if (match := NAMESPACE.search(text)) else ""
     evidence = tuple(
@@ -48,6 +56,17 @@ def deployment(text: str, origin: str) -> Reading:
     last = told[-1].strip() if told else ""
     trouble = Trouble("gk-deploy", None, f"did not come to its end; last: {last}", origin)
     return Reading(evidence, (trouble,))
+
+
+def is_run(text: str) -> bool:
+    """Whether gk-deploy printed this from its beginning."""
+    return bool(START.search(text))
+
+
+def _last_run(text: str) -> str:
+    """A log that is added to has all the runs, one after the other."""
+    starts = [match.start() for match in START.finditer(text)]
+    return text[starts[-1] :] if starts else text
 
 
 def _sections(text: str) -> dict[str | None, list[str]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
+from typing import TypeVar
 
+from preflight.diagnose.masks import masked
 from preflight.model import Verdict
 
 
@@ -25,6 +27,10 @@ class Kind(Enum):
     HEKETI = "heketi"
     PVC = "pvc"
     NODES = "nodes"
+
+
+INSIDE = frozenset({Kind.JOURNAL, Kind.SYSTEMCTL, Kind.PROBE})
+"""What a pod says of itself now, when somebody asks in it."""
 
 
 @dataclass(frozen=True)
@@ -49,30 +55,52 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Quote:
+    """Lines as they stand in what was read: those that a row of the table knows, for one."""
+
+    origin: str
+    object: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Trouble:
-    """Something that is not as it must be, whatever the cause: a pod that is not ready."""
+    """Something that is not as it must be, whatever the cause: a pod that is not ready.
+
+    `beside` is what else was said of it, for one that no row of the table explains.
+    """
 
     object: str
     node: str | None
     saw: str
     origin: str
+    beside: tuple[Quote, ...] = ()
 
 
 @dataclass(frozen=True)
 class Unread:
-    """What could not be read, or not whole, and why."""
+    """What could not be read, or not whole, and why.
+
+    `needed`: as long as it is not known, nobody can say that all is well.
+    """
 
     origin: str
     why: str
+    needed: bool = True
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a pod runs; `node` is None as long as no node has taken it."""
+    """Where a pod runs, and what for; `node` is None as long as no node has taken it.
+
+    `by_host`: the node is what its machine calls itself, and not what the API calls it.
+    """
 
     pod: str
     node: str | None
     namespace: str
+    part: Part | None = None
+    by_host: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,15 +112,6 @@ class Reading:
     works: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
     unread: tuple[Unread, ...] = ()
-
-
-@dataclass(frozen=True)
-class Quote:
-    """The lines that a row of the table knows, as they stand in what was read."""
-
-    origin: str
-    object: str
-    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -138,15 +157,20 @@ class Part(Enum):
 
 
 def part(pod: str) -> Part | None:
-    """What the pod of that name is for; None for one that is no business of gk-deploy's."""
+    """What the pod of that name is for; None for one that is no business of gk-deploy's.
+
+    What makes pods adds one word to their name, or two: heketi-exporter-7f8b5-x2v4q is none.
+    """
     longest_first = sorted(Part, key=lambda each: -len(each.value))
-    return next((each for each in longest_first if re.match(rf"{each.value}(-|$)", pod)), None)
+    ours = (p for p in longest_first if re.fullmatch(rf"{p.value}(-[a-z0-9]+){{0,2}}", pod))
+    return next(ours, None)
 
 
 def together(readings: Iterable[Reading]) -> Reading:
     """All of `readings` as one, and each piece of evidence at its node, where any of them knows.
 
     What a pod that is ready by now said, or what was said about it, is history, and left out.
+    Heketi's keys are taken out of all of it.
     """
     all_of = list(readings)
     places = _known_places(place for each in all_of for place in each.places)
@@ -156,23 +180,48 @@ def together(readings: Iterable[Reading]) -> Reading:
         tuple(
             _placed(piece, places)
             for each in all_of
-            for piece in each.evidence
+            for piece in map(_masked, each.evidence)
             if not _history(piece, set(works) - broken)
         ),
-        tuple(dict.fromkeys(_placed_trouble(t, places) for each in all_of for t in each.troubles)),
+        tuple(
+            dict.fromkeys(
+                _placed_trouble(_masked(t), places) for each in all_of for t in each.troubles
+            )
+        ),
         works,
         tuple(places.values()),
-        tuple(dict.fromkeys(unread for each in all_of for unread in each.unread)),
+        tuple(dict.fromkeys(_masked(unread) for each in all_of for unread in each.unread)),
     )
 
 
+Told = TypeVar("Told", Evidence, Trouble, Unread)
+
+
+def _masked(told: Told) -> Told:
+    """Without keys: in texts, and in commands that a copied terminal has before them."""
+    words = {
+        each.name: masked(value)
+        for each in fields(told)
+        if isinstance(value := getattr(told, each.name), str)
+    }
+    return replace(told, **words)  # type: ignore[arg-type]
+
+
 def _known_places(places: Iterable[Place]) -> dict[str, Place]:
-    """By pod; what one output left out of it, another may tell."""
+    """By pod; what one output left out of it, another may tell.
+
+    The node is called what the API calls it, wherever that was said.
+    """
     known: dict[str, Place] = {}
-    for place in places:
+    for place in sorted(places, key=lambda each: each.by_host):
         had = known.get(place.pod, place)
-        node, namespace = had.node or place.node, had.namespace or place.namespace
-        known[place.pod] = Place(place.pod, node, namespace)
+        known[place.pod] = Place(
+            place.pod,
+            had.node or place.node,
+            had.namespace or place.namespace,
+            had.part or place.part,
+            had.by_host if had.node else place.by_host,
+        )
     return known
 
 
@@ -186,6 +235,8 @@ def _placed(piece: Evidence, places: dict[str, Place]) -> Evidence:
     if place is None:
         return piece
     namespace = piece.namespace or place.namespace
+    if piece.kind in INSIDE and place.node and not place.by_host:
+        return replace(piece, node=place.node, namespace=namespace)
     return replace(piece, node=piece.node or place.node, namespace=namespace)
 
 

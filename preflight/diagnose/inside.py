@@ -55,4 +55,5 @@ def journal(text: str, what: str | None, origin: str) -> Iterator[Reading]:
 
 def _places(what: str | None, node: str | None) -> tuple[Place, ...]:
     """Where the pod runs, for the rest of what is known of it."""
-    return (Place(what.removeprefix("pod "), node, ""),) if what and node else ()
+    pod = (what or "").removeprefix("pod ")
+    return (Place(pod, node, "", by_host=True),) if pod and node else ()

@@ -9,9 +9,9 @@ from pathlib import Path
 from preflight import reach, registry, targets
 from preflight.diagnose import cluster, match, nodes, table
 from preflight.diagnose import saved as folders
-from preflight.diagnose.evidence import Diagnosis, together
+from preflight.diagnose.evidence import Diagnosis, Reading, together
 from preflight.errors import UsageError
-from preflight.model import Facts, Finding, Fix, Inventory, Limits
+from preflight.model import Facts, Finding, Fix, Inventory, Limits, Role
 from preflight.reach import Reach, Wanted
 from preflight.survey import Survey
 from preflight.transport.local import Here
@@ -49,20 +49,34 @@ def running(wanted: Wanted, limits: Limits) -> Look:
         return of_cluster(fleet, inventory, fleet.survey(limits), limits)
 
 
-def of_cluster(
-    fleet: Reach, inventory: Inventory, known: Survey, limits: Limits, log: Path | None = None
+NOTHING = Reading()
+
+
+def of_cluster(  # noqa: PLR0913 - what a look is made of, each named by its caller
+    fleet: Reach,
+    inventory: Inventory,
+    known: Survey,
+    limits: Limits,
+    *,
+    log: Path | None = None,
+    also: Reading = NOTHING,
 ) -> Look:
-    """The same where the nodes are `known` already; `log` is gk-deploy's last output."""
+    """The same where the nodes are `known` already.
+
+    `log` is gk-deploy's last output; `also` is what is known besides, of a deployment just made.
+    """
     deployer = inventory.deployer
     here = Here(None)
     try:
         with fleet.progress(["cluster"]) as progress:
-            readings = cluster.read(deployer, here, limits, fleet.parallel, log)
+            storage = [node.name for node in inventory.nodes if node.role is Role.STORAGE]
+            asked = cluster.Cluster(deployer, storage)
+            readings = cluster.read(asked, here, limits, fleet.parallel, log)
             progress.done("cluster")
     finally:
         here.close()
     found = match.diagnose(
-        together([*readings, nodes.findings(known.findings)]),
+        together([*readings, nodes.findings(known.findings), nodes.unreached(known.facts), also]),
         table.load(),
         kubectl=cluster.kubectl(deployer),
         namespace=deployer.namespace,

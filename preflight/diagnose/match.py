@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from preflight.diagnose.evidence import (
+    INSIDE,
     Cause,
     Diagnosis,
     Evidence,
@@ -21,7 +22,6 @@ from preflight.diagnose.evidence import (
     Quote,
     Reading,
     Trouble,
-    part,
 )
 from preflight.diagnose.table import FIELD, Clause, Row, Table
 from preflight.model import Verdict
@@ -40,6 +40,9 @@ SPOKEN = {"node": "a node that is not named", "pod": "its pod", "namespace": "it
 
 BULLET = re.compile(r"^\s*[●○×↻]\s+")  # noqa: RUF001 - what systemctl status begins with
 """The colour of a unit; no terminal has to be able to show it."""
+
+WARNING = re.compile(r"\bWarning\s+[A-Z]\w+\s")
+"""How kubectl, and `objects`, write the type and the reason of an event."""
 
 LIMIT = " --limit {node}"
 """An option of cures that is left out where no node is known: gkprep then looks at all."""
@@ -91,7 +94,9 @@ def diagnose(
 ) -> Diagnosis:
     """What `reading` comes to; `kubectl` and `namespace` are for the commands that cure it."""
     if _well(reading):
-        return Diagnosis(Verdict.READY, (), (), reading.works, reading.unread)
+        whole = not any(unread.needed for unread in reading.unread)
+        verdict = Verdict.READY if whole else Verdict.UNKNOWN
+        return Diagnosis(verdict, (), (), reading.works, reading.unread)
     finder = _Finder(reading.evidence)
     found = _merged(match for row in table.rows for match in finder.find(row))
     kept = [match for match in found if not _outdone(match, found)]
@@ -99,27 +104,67 @@ def diagnose(
     kept.sort(key=lambda match: (match.row.general, -len(match.hits), order[match.row]))
     words = {"kubectl": shlex.join(kubectl), "namespace": namespace}
     causes = tuple(_cause(match, words) for match in kept)
-    unexplained = tuple(t for t in reading.troubles if not any(_explains(m, t) for m in kept))
+    unexplained = tuple(
+        replace(trouble, beside=tuple(_beside(trouble, reading.evidence)))
+        for trouble in reading.troubles
+        if not any(_explains(match, trouble) for match in kept) and not _summed(trouble, reading)
+    )
     verdict = Verdict.BLOCKED if causes else Verdict.UNKNOWN
     return Diagnosis(verdict, causes, unexplained, reading.works, reading.unread)
 
 
 def _well(reading: Reading) -> bool:
-    """Nothing is wrong, and heketi, which comes last, is there: what logs say is history.
+    """Nothing is wrong, and Gluster and heketi, which comes last, are there: logs are history.
 
-    gk-deploy's own word that it came to its end is as good.
+    gk-deploy's own word that it came to its end is as good as heketi's pod, where nobody looked
+    into a pod since.
     """
-    parts = {part(work.removeprefix("pod ")) for work in reading.works if work.startswith("pod ")}
-    arrived = Part.HEKETI in parts or "gk-deploy" in reading.works
-    return arrived and not reading.troubles and Part.DEPLOY_HEKETI not in parts
+    parts = {place.part for place in reading.places if f"pod {place.pod}" in reading.works}
+    ended = "gk-deploy" in reading.works and not any(
+        piece.kind in INSIDE for piece in reading.evidence
+    )
+    if reading.troubles or Part.GLUSTER not in parts or Part.DEPLOY_HEKETI in parts:
+        return False
+    return Part.HEKETI in parts or ended
 
 
 def _explains(match: Match, trouble: Trouble) -> bool:
-    """Same object, same node, or a cause or a trouble that is about no node in particular."""
+    """What the cause is about, its node, and gk-deploy, which whatever is wrong stops."""
     objects = {hit.evidence.object for hit in match.hits}
-    if trouble.object in objects or None in {match.node, trouble.node}:
+    if trouble.object in objects or trouble.object == "gk-deploy":
         return True
-    return trouble.node == match.node
+    return trouble.node is not None and trouble.node == match.node
+
+
+def _summed(trouble: Trouble, reading: Reading) -> bool:
+    """Whether a DaemonSet only counts what its pods, which are troubles too, say better."""
+    pods = {f"pod {place.pod}" for place in reading.places if place.part is Part.GLUSTER}
+    return trouble.object.startswith("daemonset ") and any(
+        other.object in pods for other in reading.troubles
+    )
+
+
+def _beside(trouble: Trouble, evidence: Sequence[Evidence]) -> Iterator[Quote]:
+    """What a person would look at next: why it waits, its last event, its node's failing checks."""
+    own = [piece for piece in evidence if piece.object == trouble.object]
+    for piece in own:
+        lines = [line for line in piece.text.splitlines() if line and line != trouble.saw]
+        if piece.kind is Kind.PODS and lines:
+            yield Quote(piece.origin, piece.object, tuple(lines[:WHOLE]))
+    events = [piece for piece in own if piece.kind is Kind.EVENTS]
+    for piece in events[-1:]:
+        yield Quote(piece.origin, piece.object, tuple(_last_event(piece.text)))
+    for piece in evidence:
+        failed = piece.text.startswith(f"{piece.object.removeprefix('check ')} fail ")
+        if piece.kind is Kind.NODES and failed and piece.node and piece.node == trouble.node:
+            yield Quote(piece.origin, piece.object, (piece.text.splitlines()[0],))
+
+
+def _last_event(text: str) -> list[str]:
+    """The last warning with the first lines of its message; the last lines, where none is."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    starts = [number for number, line in enumerate(lines) if WARNING.search(line)]
+    return lines[starts[-1] :][:WHOLE] if starts else lines[-WHOLE:]
 
 
 def _outdone(match: Match, found: Iterable[Match]) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from preflight.diagnose.evidence import Evidence, Kind, Reading
-from preflight.model import Finding, Status
+from preflight.diagnose.evidence import Evidence, Kind, Reading, Unread
+from preflight.model import Facts, Finding, Status
 
 TOLD = frozenset({Status.FAIL, Status.WARN})
 ORIGIN = "gkprep check"
@@ -19,6 +19,17 @@ def findings(found: Iterable[Finding], origin: str = ORIGIN) -> Reading:
             _evidence(each.check, each.node, (each.status.value, each.subject, each.saw), origin)
             for each in found
             if each.status in TOLD
+        )
+    )
+
+
+def unreached(facts: Mapping[str, Facts]) -> Reading:
+    """Nodes that could not be asked, or not all; the cluster tells of them without that."""
+    return Reading(
+        unread=tuple(
+            Unread(f"node {name}", known.lost, needed=False)
+            for name, known in facts.items()
+            if known.lost
         )
     )
 

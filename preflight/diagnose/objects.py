@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from preflight.diagnose.evidence import Evidence, Kind, Place, Reading, Trouble, part
+from preflight.diagnose.evidence import Evidence, Kind, Part, Place, Reading, Trouble, part
 
 Object = Mapping[str, Any]
 
@@ -18,6 +18,7 @@ PROVISIONED_BY = (
     "volume.kubernetes.io/storage-provisioner",
     "volume.beta.kubernetes.io/storage-provisioner",
 )
+CLASS_OF_OLD = "volume.beta.kubernetes.io/storage-class"
 
 
 def listed(document: object) -> list[Object]:
@@ -34,10 +35,80 @@ def listed(document: object) -> list[Object]:
 
 
 def read(objects: Iterable[Object], origin: str) -> Iterator[Reading]:
-    """What each object says; kinds that say nothing of a deployment are passed over."""
-    for each in objects:
-        if (reader := READERS.get(str(each.get("kind")))) is not None:
+    """What each object says; kinds that say nothing of a deployment are passed over.
+
+    StorageClasses among them tell whose claims are heketi's.
+    """
+    present = current(objects)
+    classes = {
+        named(each)[0]: word(each.get("provisioner"))
+        for each in present
+        if each.get("kind") == "StorageClass"
+    }
+    for each in present:
+        if each.get("kind") == "PersistentVolumeClaim":
+            yield claim(each, origin, classes)
+        elif (reader := READERS.get(str(each.get("kind")))) is not None:
             yield reader(each, origin)
+
+
+def current(objects: Iterable[Object]) -> list[Object]:
+    """All but pods that have ended, or are being deleted, beside a ready one of their owner."""
+    present = list(objects)
+    pods = [each for each in present if each.get("kind") == "Pod"]
+    replaced = {_owner(each) for each in pods if is_ready(each)}
+    return [
+        each
+        for each in present
+        if each.get("kind") != "Pod" or not _ended(each) or _owner(each) not in replaced
+    ]
+
+
+def _ended(each: Object) -> bool:
+    return get(each, "status").get("phase") == "Failed" or _leaves(each)
+
+
+def _owner(each: Object) -> tuple[str, ...]:
+    """What makes pods in the place of this one; a DaemonSet does it node by node."""
+    name, namespace = named(each)
+    for owner in items(get(each, "metadata"), "ownerReferences"):
+        node = word(get(each, "spec").get("nodeName")) if owner.get("kind") == "DaemonSet" else ""
+        return (namespace, word(owner.get("kind")), word(owner.get("name")), node)
+    node = word(get(each, "spec").get("nodeName")) if role(each) is Part.GLUSTER else ""
+    return (namespace, "", name.rpartition("-")[0], node)
+
+
+LABELS = (
+    ("glusterfs", "pod", Part.GLUSTER),
+    ("deploy-heketi", "pod", Part.DEPLOY_HEKETI),
+    ("heketi", "pod", Part.HEKETI),
+    ("job-name", "heketi-storage-copy-job", Part.COPY_JOB),
+)
+"""A label and its value, and what a pod is for that has it; gk-deploy selects by these."""
+
+
+def role(each: Object) -> Part | None:
+    """What the pod is for, by its labels; by its name only where it has none."""
+    labels = get(get(each, "metadata"), "labels")
+    if not labels:
+        return part(named(each)[0])
+    return next((what for key, value, what in LABELS if labels.get(key) == value), None)
+
+
+def is_ready(each: Object) -> bool:
+    """Whether the pod has done its work, or does it: ready by its condition, and here to stay.
+
+    A kubelet that is gone leaves its containers ready; only the condition is taken back.
+    """
+    status = get(each, "status")
+    if status.get("phase") == "Succeeded":
+        return True
+    conditions = {c.get("type"): c.get("status") for c in items(status, "conditions")}
+    return conditions.get("Ready") == "True" and not _leaves(each)
+
+
+def _leaves(each: Object) -> bool:
+    return bool(get(each, "metadata").get("deletionTimestamp"))
 
 
 def pod(each: Object, origin: str) -> Reading:
@@ -45,19 +116,29 @@ def pod(each: Object, origin: str) -> Reading:
     name, namespace = named(each)
     node = word(get(each, "spec").get("nodeName")) or None
     status = get(each, "status")
-    place = Place(name, node, namespace)
+    place = Place(name, node, namespace, role(each))
+    what = f"pod {name}"
+    if is_ready(each):
+        return Reading(works=(what,), places=(place,))
     containers = items(status, "containerStatuses")
     ready = sum(container.get("ready") is True for container in containers)
     asked = len(items(get(each, "spec"), "containers")) or len(containers)
     phase = word(status.get("phase")) or "Unknown"
-    saw = f"{phase}, ready {ready}/{asked}"
-    what = f"pod {name}"
-    if phase == "Succeeded" or (asked and ready >= asked):
-        return Reading(works=(what,), places=(place,))
+    saw = f"{phase}, ready {ready}/{asked}{', being deleted' if _leaves(each) else ''}"
     lines = [saw, *_conditions(status), *(line for c in containers for line in _states(c))]
     evidence = Evidence(Kind.PODS, what, node, "\n".join(lines), origin, namespace)
-    troubles = (Trouble(what, node, saw, origin),) if part(name) else ()
+    troubles = (Trouble(what, node, saw, origin),) if place.part else ()
     return Reading((evidence,), troubles, places=(place,))
+
+
+def node(each: Object, origin: str) -> Reading:
+    """A node that is not Ready: its kubelet does not answer, or says so itself."""
+    name, _ = named(each)
+    conditions = [c for c in items(get(each, "status"), "conditions") if c.get("type") == "Ready"]
+    if any(condition.get("status") == "True" for condition in conditions):
+        return Reading()
+    told = "".join(f": {word(c.get('reason'))}: {word(c.get('message'))}" for c in conditions)
+    return Reading(troubles=(Trouble(f"node {name}", name, f"not Ready{told}", origin),))
 
 
 def _conditions(status: Object) -> Iterator[str]:
@@ -113,14 +194,23 @@ def counted(what: str, namespace: str, numbers: tuple[int, int], origin: str) ->
     return Reading((evidence,), (Trouble(what, None, saw, origin),))
 
 
-def claim(each: Object, origin: str) -> Reading:
-    """A claim for a volume of heketi's: whether it is bound."""
+def claim(each: Object, origin: str, classes: Mapping[str, str]) -> Reading:
+    """A claim for a volume of heketi's: whether it is bound. `classes` are the known provisioners.
+
+    Without any class, nothing is provisioned: somebody else gives it its volume.
+    """
     name, namespace = named(each)
     notes = get(get(each, "metadata"), "annotations")
-    by = {word(notes.get(key)) for key in PROVISIONED_BY} - {""}
-    if by and by != {PROVISIONER}:
+    of = word(get(each, "spec").get("storageClassName")) or word(notes.get(CLASS_OF_OLD))
+    by = {word(notes.get(key)) for key in PROVISIONED_BY} - {""} or {classes.get(of, "")} - {""}
+    if not (by == {PROVISIONER} if by else may_be_heketis(of)):
         return Reading()
     return bound(f"{namespace}/{name}", word(get(each, "status").get("phase")), origin)
+
+
+def may_be_heketis(storage_class: str) -> bool:
+    """By the name of its class, where nothing tells who provisions for it."""
+    return "gluster" in storage_class or "heketi" in storage_class
 
 
 def bound(name: str, phase: str, origin: str) -> Reading:
@@ -138,7 +228,6 @@ READERS: Mapping[str, Callable[[Object, str], Reading]] = {
     "Pod": pod,
     "Event": event,
     "DaemonSet": daemonset,
-    "PersistentVolumeClaim": claim,
 }
 
 

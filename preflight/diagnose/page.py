@@ -58,14 +58,7 @@ def _cause(cause: Cause) -> Mapping[str, object]:
         "node": None if cause.node is None else decodable(cause.node),
         "object": decodable(cause.object),
         "general": cause.general,
-        "evidence": [
-            {
-                "origin": decodable(quote.origin),
-                "object": decodable(quote.object),
-                "lines": [decodable(line) for line in quote.lines],
-            }
-            for quote in cause.evidence
-        ],
+        "evidence": _quotes(cause.evidence),
         "cure": [decodable(command) for command in cause.cure],
         "advice": decodable(cause.advice),
         "source": cause.source,
@@ -78,7 +71,19 @@ def _trouble(trouble: Trouble) -> Mapping[str, object]:
         "node": None if trouble.node is None else decodable(trouble.node),
         "saw": decodable(trouble.saw),
         "origin": decodable(trouble.origin),
+        "evidence": _quotes(trouble.beside),
     }
+
+
+def _quotes(quotes: Iterable[Quote]) -> Sequence[Mapping[str, object]]:
+    return [
+        {
+            "origin": decodable(quote.origin),
+            "object": decodable(quote.object),
+            "lines": [decodable(line) for line in quote.lines],
+        }
+        for quote in quotes
+    ]
 
 
 class _Page:
@@ -128,6 +133,8 @@ class _Page:
         self.page.wrapped(self.mark("?", "?", "unknown"), body=Span(head, "strong"))
         seen = f"{self.show(trouble.saw, SAID)}    ({self.show(trouble.origin, NAME)})"
         self.page.wrapped(INDENT, Span("saw ", "label"), body=Span(seen))
+        for quote in trouble.beside[:QUOTES]:
+            self.quote(quote)
 
     def causes(self, causes: Sequence[Cause]) -> None:
         """The same cause in several places, as far as there is room."""
@@ -177,7 +184,7 @@ class _Page:
         self.page.line(INDENT, Span(label, "label"), Span(shown, "command"))
 
     def verdict(self) -> None:
-        word, look = WORDS[self.run.verdict]
+        word, look = WORDS[self.found.verdict]
         parts = [
             _counted(self.found.causes, "cause"),
             _counted(self.found.unexplained, "unexplained", "unexplained"),
@@ -188,8 +195,10 @@ class _Page:
         )
 
     def nothing(self) -> str:
-        if self.run.verdict is Verdict.READY:
+        if self.found.verdict is Verdict.READY:
             return "nothing is wrong"
+        if any(unread.needed for unread in self.found.unread):
+            return "nothing wrong was found, but not all that tells could be read"
         return "nothing that was read tells whether all is well"
 
     def mark(self, plain: str, fancy: str, look: str) -> Span:

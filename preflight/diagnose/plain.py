@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from preflight.diagnose import objects
 from preflight.diagnose.evidence import Evidence, Kind, Place, Reading, Trouble, part
@@ -64,8 +65,10 @@ def _state(page: str, what: str, namespace: str, origin: str) -> Reading:
         return _pod(page, name, namespace, origin)
     if kind == "daemonset" and part(name):
         wanted = _number(page, r"^Desired Number of Nodes Scheduled: (\d+)")
-        # describe counts pods that run, and not those that are ready.
-        return objects.counted(what, namespace, (wanted, 0), origin) if wanted == 0 else Reading()
+        ready = _number(page, r"^Number of Nodes Scheduled with Available Pods: (\d+)")
+        if wanted and ready is None:  # an older kubectl, or a page that was cut
+            return Reading()
+        return objects.counted(what, namespace, (wanted or 0, ready or 0), origin)
     if kind == "pvc" and _by_heketi(page):
         return objects.bound(f"{namespace}/{name}", _field(page, "Status"), origin)
     return Reading()
@@ -73,21 +76,34 @@ def _state(page: str, what: str, namespace: str, origin: str) -> Reading:
 
 def _by_heketi(page: str) -> bool:
     by = re.search(r"storage-provisioner: (\S+)", page)
-    return by is None or by[1] == objects.PROVISIONER
+    return by[1] == objects.PROVISIONER if by else objects.may_be_heketis(_class(page))
+
+
+def _class(page: str) -> str:
+    """Within its line: of a claim without a class, nothing stands behind the colon."""
+    match = re.search(r"^StorageClass:[ \t]*(\S*)", page, re.MULTILINE)
+    return match[1] if match else ""
 
 
 def _pod(page: str, name: str, namespace: str, origin: str) -> Reading:
     node = _field(page, "Node").partition("/")[0]
-    place = Place(name, None if node in {"", "<none>"} else node, namespace)
+    place = Place(name, None if node in {"", "<none>"} else node, namespace, part(name))
     status = _field(page, "Status")
-    ready = re.search(
-        r"^Conditions:\n(?:[ \t]+.*\n)*?[ \t]+Ready[ \t]+(True|False)", page, re.MULTILINE
-    )
-    if status == "Succeeded" or (ready and ready[1] == "True"):
+    # Of one that is being deleted, describe says Terminating and not its phase.
+    if status == "Succeeded" or (status != "Terminating" and _condition(page, "Ready") == "True"):
         return Reading(works=(f"pod {name}",), places=(place,))
     told = f"{status}, not ready"
     troubles = (Trouble(f"pod {name}", place.node, told, origin),) if part(name) else ()
     return Reading(troubles=troubles, places=(place,))
+
+
+def _condition(page: str, wanted: str) -> str:
+    """The status of a condition, out of the block below `Conditions:`."""
+    lines = iter(page.splitlines())
+    if "Conditions:" not in (line.rstrip() for line in lines):
+        return ""
+    block = (line.split() for line in takewhile(lambda line: line[:1] in {" ", "\t"}, lines))
+    return next((words[1] for words in block if words[:1] == [wanted] and len(words) > 1), "")
 
 
 def _field(page: str, name: str) -> str:
@@ -95,9 +111,9 @@ def _field(page: str, name: str) -> str:
     return match[1] if match else ""
 
 
-def _number(page: str, pattern: str) -> int:
+def _number(page: str, pattern: str) -> int | None:
     match = re.search(pattern, page, re.MULTILINE)
-    return int(match[1]) if match else 0
+    return int(match[1]) if match else None
 
 
 @dataclass(frozen=True)
@@ -148,6 +164,8 @@ def tables(text: str, origin: str) -> Iterator[Reading]:
 def _row(what: str, line: str, columns: Columns, origin: str) -> Reading:
     name, namespace = columns.cell(line, "NAME"), columns.cell(line, "NAMESPACE")
     if what == "claims":
+        if not objects.may_be_heketis(columns.cell(line, "STORAGECLASS")):
+            return Reading()
         return objects.bound(f"{namespace}/{name}", columns.cell(line, "STATUS"), origin)
     if what == "daemonsets":
         numbers = [columns.cell(line, heading) for heading in ("DESIRED", "READY")]
@@ -167,7 +185,8 @@ def _pod_row(line: str, columns: Columns, origin: str) -> Reading:
     if ready is None or part(name) is None:
         return Reading()
     node = columns.cell(line, "NODE")
-    place = Place(name, None if node in {"", "<none>"} else node, columns.cell(line, "NAMESPACE"))
+    on = None if node in {"", "<none>"} else node
+    place = Place(name, on, columns.cell(line, "NAMESPACE"), part(name))
     if status == "Completed" or (status == "Running" and ready[1] == ready[2]):
         return Reading(works=(f"pod {name}",), places=(place,))
     saw = f"{status}, ready {ready[0]}"

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,12 @@ PROMPT = re.compile(
 
 After `#`, which begins comments too, only what is asked for here is a command.
 """
+
+JSON = json.JSONDecoder()
+WORD = re.compile(r"\S")
+NOT_WHOLE = (ValueError, yaml.YAMLError, RecursionError)
+YAML = re.compile(r"(?:---\s+)?(?:apiVersion|kind|items|metadata): ?")
+"""How what kubectl prints as YAML begins."""
 
 EXEC = re.compile(r"\bexec (?:-\S+ )*(?:pod/)?(?P<pod>[a-z0-9][-a-z0-9.]*)")
 NAMESPACE = re.compile(r" (?:-n|--namespace)[ =](?P<namespace>[a-z0-9][-a-z0-9]*)")
@@ -83,10 +89,11 @@ def file(path: Path, name: str) -> list[Reading]:
         return [_unread(name, "no regular file")]
     if b"\0" in data[:SOME]:
         return [_unread(name, "no text")]
-    text = data.decode("utf-8", "surrogateescape")
+    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
     found = list(recognised(text, name))
     if size > len(data):
-        found.append(_unread(name, f"only the last {MOST_BYTES >> 20} MiB were read"))
+        why = f"only the last {MOST_BYTES >> 20} MiB were read"
+        found.append(Reading(unread=(Unread(name, why, needed=False),)))
     return found
 
 
@@ -107,31 +114,53 @@ def _bytes(path: Path) -> tuple[bytes | None, int]:
 
 
 def recognised(text: str, name: str) -> Iterator[Reading]:
-    """What `text` says, by what it looks like: each output in it by itself."""
-    if not text.strip():
-        return
-    document = _document(text)
-    if nodes.is_report(document):
-        yield nodes.report(document, name)
-    elif found := objects.listed(document):
-        yield from objects.read(found, name)
-    else:
-        for command, output in _outputs(text):
-            if output.strip():
-                for each in _output(output, command, name):
-                    yield _within(each, NAMESPACE.search(command))
+    """What `text` says, by what it looks like: each output in it by itself.
 
-
-def _document(text: str) -> Any:  # noqa: ANN401 - whatever stands in the file
-    """The JSON or YAML that `text` is; None where it is neither."""
+    Of several runs of gk-deploy, one after the other, the last one counts.
+    """
     try:
-        if text.lstrip().startswith("{"):
-            return json.loads(text)
-        if re.match(r"(?:---\s+)?(?:apiVersion|kind|items|metadata): ?", text.lstrip()):
-            return yaml.load(text, Loader=LOADER)  # noqa: S506 - both are safe loaders
-    except (ValueError, yaml.YAMLError, RecursionError):
-        pass
-    return None
+        documents = _documents(text)
+    except NOT_WHOLE:
+        documents = []
+    if documents:
+        yield from _structured(documents, name)
+        return
+    outputs = [(command, output) for command, output in _outputs(text) if output.strip()]
+    runs = [number for number, (_, output) in enumerate(outputs) if deployment.is_run(output)]
+    for number, (command, output) in enumerate(outputs):
+        if number not in runs[:-1]:
+            for each in _output(output, command, name):
+                yield _within(each, NAMESPACE.search(command))
+
+
+def _documents(text: str) -> list[Any]:
+    """Objects and reports that `text` has as JSON or YAML; none where it is something else.
+
+    Raises one of NOT_WHOLE where it only begins like one.
+    """
+    text = text.strip()
+    found: list[Any] = []
+    if YAML.match(text):
+        found += yaml.load_all(text, Loader=LOADER)
+    end = 0
+    while text.startswith("{", end):
+        document, end = JSON.raw_decode(text, end)
+        found.append(document)
+        further = WORD.search(text, end)
+        end = further.start() if further else len(text)
+    if end and end < len(text):
+        raise ValueError("other text follows")
+    return [each for each in found if nodes.is_report(each) or objects.listed(each)]
+
+
+def _structured(documents: Iterable[Any], origin: str) -> Iterator[Reading]:
+    """What objects of the API, and reports of gkprep's, say."""
+    found: list[objects.Object] = []
+    for document in documents:
+        if nodes.is_report(document):
+            yield nodes.report(document, origin)
+        found += objects.listed(document)
+    yield from objects.read(found, origin)
 
 
 def _outputs(text: str) -> Iterator[tuple[str, str]]:
@@ -150,7 +179,14 @@ def _output(text: str, command: str, name: str) -> Iterator[Reading]:
     """One output; what is recognised as nothing else is read as a log."""
     what = _pod(command, name)
     origin = f"{name}: {command}" if command else name
-    if plain.is_described(text):
+    try:
+        documents = _documents(text)
+    except NOT_WHOLE:
+        documents = []
+        yield _unread(origin, "neither JSON nor YAML, though it begins like it; read as text")
+    if documents:
+        yield from _structured(documents, origin)
+    elif plain.is_described(text):
         yield from plain.described(text, origin)
     elif deployment.is_deployment(text):
         yield deployment.deployment(text, origin)
