@@ -78,9 +78,15 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def kube() -> Iterator[Plane]:
-    """A running control plane, built the first time. Ended afterwards unless it ran before."""
+    """A running control plane, built the first time. Ended afterwards unless it ran before.
+
+    Tests replace its nodes and delete what is not in a namespace, so it is not the one that a
+    person has by default: it is `test`, or what GKPREP_KUBE names. Tests that run side by side have
+    one each.
+    """
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         os.environ["GKPREP_KUBE"] = f"test-{worker}"
+    os.environ.setdefault("GKPREP_KUBE", "test")
     plane = Plane.default()
     if why := plane.missing():
         pytest.skip(f"no control plane: {why}")

@@ -4,7 +4,7 @@ cache   the binaries, worth keeping; shared by all planes of this user
 state   one plane's database, keys, logs and pid files; `down` removes it
 
 `GKPREP_KUBE` names a plane of its own beside the first one, so tests can run while a person uses
-theirs. `GKPREP_KUBE_CACHE` overrides the folder of the binaries.
+theirs: they have `test` unless it is set. `GKPREP_KUBE_CACHE` overrides the folder of the binaries.
 """
 
 from __future__ import annotations

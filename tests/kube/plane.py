@@ -280,7 +280,8 @@ class Plane:
 
         def ready() -> bool:
             if server.pid is None:
-                raise KubeError(f"the API server ended; {server.log} says why")
+                said = server.log.read_text(errors="replace").splitlines()[-5:]
+                raise KubeError("\n".join(["the API server ended:", *said]))
             return self.files.certificate.exists() and self._api().ready()
 
         _wait(ready, f"the API server is not ready; see {server.log}", START_SECONDS)

@@ -35,7 +35,7 @@ class Process:
         """
         try:
             pid = int(self._pid_file.read_text())
-            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            environment = _environment(pid)
         except (FileNotFoundError, ProcessLookupError, ValueError):
             return None
         return pid if self._mark.encode() in environment else None
@@ -99,6 +99,20 @@ class Process:
         """
         if started := _STARTED.pop(self._pid_file, None):
             started.wait()
+
+
+def _environment(pid: int) -> list[bytes]:
+    """That of a process; none of one that has ended and was not waited for.
+
+    While one becomes another (execve(2)) there is none for a moment either.
+    """
+    while True:
+        if environment := Path(f"/proc/{pid}/environ").read_bytes():
+            return environment.split(b"\0")
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        if state in {"Z", "X"}:
+            return []
+        time.sleep(0.001)
 
 
 _STARTED: dict[Path, subprocess.Popen[bytes]] = {}
