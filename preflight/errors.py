@@ -6,7 +6,7 @@
     ├── PluginError           a check or fix cannot be loaded, or two claim one id  (exit 2)
     ├── TableError            the table of known causes has mistakes in it         (exit 2)
     ├── JournalError          a step could not be put on record; it was not taken  (exit 2)
-    ├── DeployError           this gk-deploy is not one that gkprep can make run    (exit 1)
+    ├── DeployError           a deployment that cannot be begun, or not gone on with  (exit 1)
     ├── TransportError        a node cannot be reached; the message says why
     ├── Unfixable             what was found is left to a person; the message says why
     └── Unknown               a fact could not be found out; the message says why
@@ -60,7 +60,7 @@ class JournalError(GkprepError):
 
 
 class DeployError(GkprepError):
-    """A gk-deploy that gkprep cannot make run: what was looked for in it, and which one it is."""
+    """A deployment that cannot be begun, or not gone on with: what is in the way."""
 
 
 class TransportError(GkprepError):

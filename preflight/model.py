@@ -471,7 +471,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Prospect:
-    """A deployment that a person is to agree to.
+    """A deployment that a person is to agree to, `forced` past what is not green.
 
     `command` is without keys; `changes` are those of the deployer's private copy, each with its row
     of the catalogue; `objects` what gkprep itself makes in the cluster, as `Kind name`, and
@@ -482,6 +482,8 @@ class Prospect:
     changes: Mapping[str, str]
     objects: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
+    forced: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A stand-in for kubectl: answers from the files beside its folder's copy of it.
 
-    pods.json daemonsets.json events.json persistentvolumeclaims.json    what `get` prints
+    pods.json, "events FailedMount.json", ...    what `get` prints of a kind, or of those selected
     logs/POD, logs/POD.previous                                          what `logs` prints
     exec/POD/WORD                        what a command in the pod prints that has WORD in it
     asked                                written: the words of each call, a line of JSON each
@@ -32,7 +32,8 @@ def main(words: list[str]) -> int:
 
 def answer(words: list[str]) -> Path | None:
     if words[0] == "get":
-        return HOME / f"{words[1]}.json"
+        chosen = [word for word in words if word.startswith("--field-selector=")]
+        return HOME / f"{' '.join([words[1], *(word.split('=')[2] for word in chosen)])}.json"
     if words[0] == "logs":
         return HOME / "logs" / (words[1] + (".previous" if "--previous" in words else ""))
     if words[0] == "exec":

@@ -12,14 +12,14 @@ import pytest
 
 from preflight.deploy.gk_deploy import Told
 from preflight.deploy.keys import Keys
-from preflight.deploy.place import Place, kubectl_wrapper
+from preflight.deploy.place import Place, claimed, kubectl_wrapper
 from preflight.deploy.redact import Redactor
 from preflight.deploy.run import WAIT, Conversation, Options, options, run
 from preflight.errors import DeployError, UsageError
 from preflight.model import Deployer, Output
 from preflight.transport import Local
 
-KEYS = Keys("adminADMIN1", "userUSER22")
+KEYS = Keys("onlyHEREadmin1", "onlyHEREuser22")
 SILENCE = 20.0
 
 
@@ -168,6 +168,38 @@ def test_two_do_not_work_in_one_place(place: Place) -> None:
             assert Hearing(place, "echo ran").log == ""
         finally:
             process.kill()
+
+
+def test_two_do_not_deploy_to_one_cluster(tmp_path: Path) -> None:
+    with claimed(tmp_path / "keys"):
+        with pytest.raises(DeployError, match="another gkprep"), claimed(tmp_path / "keys"):
+            pass
+        with claimed(tmp_path / "other"):
+            pass
+    with claimed(tmp_path / "keys"):
+        pass
+
+
+def test_a_relative_kubeconfig_leads_to_the_same_file_from_another_folder(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "kubectl"
+    own.write_text('#!/bin/sh\necho "$KUBECONFIG"\n')
+    own.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", "one:/two")
+    place.fill({"gk-deploy": ""}, "{}", Deployer(kubectl=str(own)))
+    done = subprocess.run([place.bin / "kubectl"], capture_output=True, check=True, cwd="/")
+    assert done.stdout.decode() == f"{tmp_path}/one:/two\n"
+
+
+def test_a_log_that_cannot_be_kept_ends_it(place: Place) -> None:
+    place.log.symlink_to("/dev/full")
+    place.fill({"gk-deploy": "echo begun; sleep 60"}, "{}", Deployer())
+    with place.log.open("wb", buffering=0) as log:
+        heard = Conversation(Told(), Redactor(()), log, SILENCE, lambda: None)
+        run(Local(become=False), place, ["bash", str(place.copy / "gk-deploy")], heard)
+    assert heard.stopped == "its log could not be kept: No space left on device"
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from preflight import signals
-from preflight.cli import about, cluster, deploying, nodes
+from preflight.cli import about, deploy, diagnose, nodes
 from preflight.cli.output import tell, tell_safely, version, write
-from preflight.errors import GkprepError, InventoryError
+from preflight.errors import DeployError, GkprepError, InventoryError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +35,9 @@ def main() -> None:
         # file:line:column goes first on each line, so that editors find the place.
         tell_safely(*str(exc).splitlines())
         sys.exit(2)
+    except DeployError as exc:
+        tell_safely(f"gkprep: {exc}")
+        sys.exit(1)
     except GkprepError as exc:
         tell_safely(f"gkprep: {exc}")
         sys.exit(2)
@@ -88,8 +91,8 @@ for command in (
     nodes.check,
     nodes.fix,
     nodes.undo,
-    deploying.deploy,
-    cluster.diagnose,
+    deploy.deploy,
+    diagnose.diagnose,
     about.topology,
     about.init,
 ):

@@ -1,6 +1,25 @@
-"""The deployment itself, by gk-deploy: what it needs to run today, and what it says meanwhile.
+"""The deployment itself: from green nodes to volumes that are provisioned, and back.
 
-    patches    the changes to a private copy of it, each with its catalogue id
+    flow       check, gate, deploy, verify
+    abort      the way back
+    gate       whether it may begin
+    agreement  whether somebody wants it
+    deployer   what is asked of a program that deploys
+    gk_deploy  the one that there is
+    source     where that comes from
+    keys       heketi's
+    place      the private folder that it works in
+    run        how it is run, heard and ended
+    watch      what the cluster looks like meanwhile
+    verify     the checks that judge what came of it
+    smoke      a volume, to try it
+    cluster    what gkprep itself changes in the cluster
+    objects    what it makes there
+    remains    what of a deployment is there, and whose it is
+
+Pure functions over texts and values, or readers that are fed:
+
+    patches    the changes to a private copy of gk-deploy, each with its catalogue id
     script     what is changed in gk-deploy itself
     templates  what is changed in its Kubernetes templates
     manifest   Kubernetes objects in a text, found by a parser and changed as text
@@ -9,6 +28,4 @@
     stages     what is known of a deployment while it runs
     lines      what its lines that tell of trouble mean
     redact     keys out of whatever is shown or kept
-
-All of them are pure functions, or readers that are fed.
 """

@@ -14,9 +14,9 @@ from preflight.deploy import gate, objects, smoke
 from preflight.deploy.cluster import LIMITS, Cluster
 from preflight.deploy.deployer import Deployer, Reading, Work
 from preflight.deploy.keys import ADMIN_FILE, Keys, keys
-from preflight.deploy.place import Place, state_folder
+from preflight.deploy.place import Place, claimed, state_folder
 from preflight.deploy.redact import Redactor
-from preflight.deploy.run import GRACE, Conversation, Options, run
+from preflight.deploy.run import GRACE, SLOW, Conversation, Options, run
 from preflight.deploy.verify import copies
 from preflight.deploy.watch import Watch
 from preflight.errors import DeployError, TransportError, Unknown
@@ -92,19 +92,27 @@ def deploy(
         return Outcome(before)
     known = before.facts[controller.name]
     work = Work(inventory, known, terms.options.words, terms.options.wait)
-    planned = prospect(deployer, work)
+    planned = replace(
+        prospect(deployer, work),
+        forced=gate.overridden(before.findings, terms.forced, strict=terms.strict),
+        warnings=tuple(
+            f"{each.check}: {each.subject} {each.saw}".strip()
+            for each in before.findings
+            if each.status is Status.WARN and each.check not in terms.forced
+        ),
+    )
     if not consent(planned):
         return Outcome(before, planned)
     folder = keys_folder(cluster)
-    found = keys(folder, terms.environ, lambda: stored_keys(cluster))
-    cluster.apply(objects.secret(cluster.namespace, found))
-    made = make(cluster, deployer, work, Run(deployer.command, deployer.reading()), found)
-    forced = gate.overridden(before.findings, terms.forced, strict=terms.strict)
-    made = replace(made, forced=forced)
-    if made.stopped:
-        return Outcome(before, planned, made, failed(before, controller, made))
-    checks = deployer.verification(folder / ADMIN_FILE)
-    return Outcome(before, planned, made, verified(cluster, checks, smoke_too=terms.smoke))
+    with claimed(folder):
+        found = known_keys(cluster, folder, terms.environ)
+        cluster.apply(objects.secret(cluster.namespace, found))
+        made = make(cluster, deployer, work, Run(deployer.command, deployer.reading()), found)
+        made = replace(made, forced=planned.forced)
+        if made.stopped:
+            return Outcome(before, planned, made, failed(before, controller, made))
+        checks = deployer.verification(folder / ADMIN_FILE)
+        return Outcome(before, planned, made, verified(cluster, checks, smoke_too=terms.smoke))
 
 
 def unsuccessful(outcome: Outcome) -> bool:
@@ -171,14 +179,32 @@ def keys_folder(cluster: Cluster) -> Path:
     return state_folder() / "keys" / f"{uid}-{cluster.namespace}"
 
 
-def stored_keys(cluster: Cluster) -> Keys | None:
-    """Heketi's keys as a deployment from elsewhere has left them in the cluster."""
-    asked = facts.keys(kubectl(cluster.controller), cluster.namespace)
+def known_keys(cluster: Cluster, folder: Path, environ: Mapping[str, str]) -> Keys:
+    """Heketi's keys: those of one that is there, or what `keys` makes of all other sources.
+
+    Raises DeployError where the cluster does not tell, or where a heketi is there with keys that
+    are nowhere to be read.
+    """
+    words = kubectl(cluster.controller)
+    there, secret = facts.heketis(words, cluster.namespace), facts.keys(words, cluster.namespace)
+    told = cluster.ask(there, secret)
     try:
-        found = cluster.ask(asked)[asked]
+        heketis, stored = told[there], told[secret]
     except Unknown as exc:
-        raise DeployError(f"whether heketi has keys could not be found out: {exc}") from exc
-    return Keys(*found) if found else None
+        raise DeployError(f"which keys heketi has could not be found out: {exc}") from exc
+    running = next(((each.admin, each.user) for each in heketis if each.admin and each.user), None)
+    if heketis and not (running or stored):
+        raise DeployError(
+            f"{heketis[0].name} is there with keys that gkprep cannot read, so it was deployed"
+            " by other means: deploy with those"
+        )
+    of_heketi = running or (stored if heketis else None)
+    return keys(
+        folder,
+        environ,
+        Keys(*of_heketi) if of_heketi else None,
+        Keys(*stored) if stored else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -201,7 +227,8 @@ def make(cluster: Cluster, deployer: Deployer, work: Work, way: Run, found: Keys
         command = way.command(work, place, found)
         with place.open_log() as log, Watch(cluster) as watch:
             redactor = Redactor((found.admin, found.user))
-            heard = Conversation(reading, redactor, log, work.wait + GRACE, watch.lost)
+            silence = SLOW * work.wait + GRACE
+            heard = Conversation(reading, redactor, log, silence, watch.lost)
             with Stages(lambda: _with_pods(reading.stages(time.monotonic()), watch.waits())):
                 done = run(cluster.connect(cluster.controller), place, command, heard)
     except TransportError as exc:
@@ -253,8 +280,6 @@ def verified(cluster: Cluster, checks: Sequence[Check], *, smoke_too: bool) -> S
     known = collect(node, judge.needs(checks, node), cluster.connect(node), LIMITS)
     findings = (*judge.judge(checks, {node.name: known}), *trouble)
     if smoke_too and judge.verdict(findings, strict=False) is Verdict.READY:
-        found = (
-            replace(each, check=smoke.CHECK, node=node.name) for each in smoke.smoke_test(cluster)
-        )
-        findings += tuple(found)
+        found = smoke.smoke_test(cluster)
+        findings += (replace(found, check=smoke.CHECK, node=node.name),)
     return Survey({node.name: known}, findings)

@@ -169,10 +169,12 @@ class Told:
 
     def ended(self, rc: int | None, now: float) -> str:
         """Why it is no success, with the rows of the catalogue that tell more."""
-        judged = verdict(rc if rc is not None else -1, self._reader)
-        if judged.success:
+        judged = verdict(rc, self._reader) if rc is not None else None
+        if judged and judged.success:
             return ""
         self._reader.finish(now)
+        if judged is None:
+            return "gk-deploy did not tell how it ended"
         rows = f" ({', '.join(judged.ids)})" if judged.ids else ""
         return f"{judged.why}{rows}"
 

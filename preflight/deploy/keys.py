@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,21 +32,35 @@ class Keys:
     user: str = field(repr=False)
 
 
-def keys(folder: Path, environ: Mapping[str, str], stored: Callable[[], Keys | None]) -> Keys:
+def keys(
+    folder: Path, environ: Mapping[str, str], running: Keys | None, stored: Keys | None
+) -> Keys:
     """The keys for this cluster, kept in `folder` from now on: two files that the owner may read.
 
-    What the environment says goes before what is kept, that before what is `stored` in the cluster,
-    by a deployment from elsewhere, and all before new ones. Raises UsageError for a key that
-    gk-deploy could not take, DeployError where they cannot be kept.
+    A heketi that is there decides: with other keys nobody would reach it, and no volume could be
+    made or deleted. `running` are those of one. Without, what the environment says goes before
+    what is kept, that before what is `stored` in the cluster, by a deployment from elsewhere, and
+    all before new ones. Raises UsageError for a key that gk-deploy could not take, or that is not
+    the running heketi's, and DeployError where they cannot be kept.
     """
-    before = _kept(folder)
-    kept = before or stored()
-    admin = _given(environ, ADMIN_VARIABLE) or (kept.admin if kept else _made())
-    user = _given(environ, USER_VARIABLE) or (kept.user if kept else _made())
-    if admin == user:
+    admin, user = _given(environ, ADMIN_VARIABLE), _given(environ, USER_VARIABLE)
+    kept = _kept(folder)
+    if running:
+        for variable, given, right in (
+            (ADMIN_VARIABLE, admin, running.admin),
+            (USER_VARIABLE, user, running.user),
+        ):
+            if given and given != right:
+                raise UsageError(f"{variable}: heketi runs with another key; abort it first")
+        found = running
+    else:
+        other = kept or stored
+        found = Keys(
+            admin or (other.admin if other else _made()), user or (other.user if other else _made())
+        )
+    if found.admin == found.user and not running:
         raise UsageError(f"{ADMIN_VARIABLE} and {USER_VARIABLE} are the same: users would be admin")
-    found = Keys(admin, user)
-    if found != before:
+    if found != kept:
         _keep(folder, found)
     return found
 
@@ -69,12 +83,16 @@ def _made() -> str:
 
 def _kept(folder: Path) -> Keys | None:
     try:
-        admin, user = ((folder / name).read_text("ascii") for name in (ADMIN_FILE, USER_FILE))
+        admin, user = (
+            (folder / name).read_text("ascii").strip() for name in (ADMIN_FILE, USER_FILE)
+        )
     except FileNotFoundError:
         return None
     except (OSError, UnicodeError) as exc:
         raise DeployError(f"heketi's keys in {folder} cannot be read: {exc}") from exc
-    return Keys(admin.strip(), user.strip())
+    if not (admin and user):
+        raise DeployError(f"heketi's keys in {folder} are empty: remove that folder")
+    return Keys(admin, user)
 
 
 def _keep(folder: Path, found: Keys) -> None:
@@ -86,6 +104,8 @@ def _keep(folder: Path, found: Keys) -> None:
             new.unlink(missing_ok=True)
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(f"{key}\n")
+                file.flush()
+                os.fsync(file.fileno())
             new.replace(folder / name)
     except OSError as exc:
         raise DeployError(f"heketi's keys cannot be kept in {folder}: {exc.strerror}") from exc

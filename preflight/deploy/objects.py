@@ -6,10 +6,10 @@ import base64
 from typing import Any
 
 from preflight.deploy.keys import Keys
-from preflight.facts.deployment import PORT, SECRET, STORAGE_CLASS
+from preflight.facts.deployment import OWN, PORT, SECRET, STORAGE_CLASS
 
 PROVISIONER = "kubernetes.io/glusterfs"
-LABELS = {"app.kubernetes.io/managed-by": "gkprep"}
+LABELS = dict([OWN])
 
 Manifest = dict[str, Any]
 

@@ -17,6 +17,8 @@ import os
 import shlex
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -96,13 +98,13 @@ class Place:
         except OSError as exc:
             raise DeployError(f"{self.folder} cannot be written: {exc.strerror}") from exc
 
-    def open_log(self) -> IO[str]:
-        """The log, which the owner alone may read. Raises DeployError."""
+    def open_log(self) -> IO[bytes]:
+        """The log, which the owner alone may read, without a buffer. Raises DeployError."""
         try:
             opened = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as exc:
             raise DeployError(f"{self.log} cannot be written: {exc.strerror}") from exc
-        return os.fdopen(opened, "w", encoding="utf-8", errors="surrogateescape")
+        return os.fdopen(opened, "wb", buffering=0)
 
     def empty(self) -> None:
         """Leave nothing but the log."""
@@ -135,4 +137,23 @@ def kubectl_wrapper(deployer: Deployer) -> str:
         words.append(f"--kubeconfig={os.path.abspath(deployer.kubeconfig)}")  # noqa: PTH100 - no links followed
     if deployer.context:
         words.append(f"--context={deployer.context}")
-    return f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'
+    return f'#!/bin/sh\n{_kubeconfig()}exec {shlex.join(words)} "$@"\n'
+
+
+def _kubeconfig() -> str:
+    """The user's $KUBECONFIG for one that is started in another folder."""
+    named = os.environ.get("KUBECONFIG", "")
+    files = [os.path.abspath(each) for each in named.split(os.pathsep) if each]  # noqa: PTH100 - no links followed
+    return f"export KUBECONFIG={shlex.quote(os.pathsep.join(files))}\n" if files else ""
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Be the only gkprep that deploys to the cluster that `folder` is for; DeployError if not."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+    except BlockingIOError:
+        raise DeployError("another gkprep deploys to this cluster and namespace") from None

@@ -27,6 +27,9 @@ WAIT = 900
 GRACE = 300
 """Seconds that gk-deploy may be silent beyond its own waiting: a volume takes minutes to make."""
 
+SLOW = 2
+"""How much longer its waiting takes than it counts: a call of kubectl comes on top of each 2 s."""
+
 # What a person may add. All else gkprep decides (--admin-key), or gk-deploy does something else
 # with it than deploy (--abort, -h), or does not take it as it says (--ssh-user, D4).
 _OPTIONS = {
@@ -111,7 +114,7 @@ class Conversation:
 
     reader: Reading
     redactor: Redactor
-    log: IO[str]
+    log: IO[bytes]
     silence: float
     enough: Callable[[], str | None]
     stopped: str | None = None
@@ -133,9 +136,11 @@ class Conversation:
         self._take(self.redactor.flush(), time.monotonic())
 
     def _take(self, text: str, now: float) -> None:
-        self.log.write(text)
-        self.log.flush()
         self.reader.feed(text, now)
+        try:
+            self.log.write(text.encode("utf-8", "replace"))
+        except OSError as exc:
+            self.stopped = self.stopped or f"its log could not be kept: {exc.strerror}"
 
     @property
     def over(self) -> bool:

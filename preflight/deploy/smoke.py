@@ -4,62 +4,79 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 from preflight.deploy.cluster import Cluster
 from preflight.deploy.objects import claim
-from preflight.errors import DeployError
-from preflight.facts.kubernetes import claims
-from preflight.facts.kubernetes.claims import Claim
-from preflight.facts.kubernetes.command import kubectl
+from preflight.errors import DeployError, Unknown
+from preflight.facts import kubernetes
+from preflight.facts.kubernetes import Claim, kubectl
 from preflight.model import Finding
-from preflight.plugin import fail, ok
+from preflight.plugin import fail, ok, unknown
 
 CHECK = "smoke-test"
 PATIENCE = 300.0
 """Seconds for a volume of 1 GiB: 65 s were measured on slow machines."""
 
 PAUSE = 1.0
-WANT = "a volume that is bound, and deleted again"
+WANT = "a volume that is bound, and gone again"
 
 
-def smoke_test(cluster: Cluster, patience: float = PATIENCE) -> Iterator[Finding]:
-    """Ask for a volume, wait until it is bound, delete it, and wait until it is gone.
+def smoke_test(cluster: Cluster) -> Finding:
+    """Ask for a volume, wait until it is bound, delete it, and wait until all of it is gone.
 
-    The claim is deleted whatever happens, an interrupt included.
+    The claim is deleted whatever happens, an interrupt included. What the API server does not
+    answer at one moment is asked again.
     """
     name = f"gkprep-smoke-{secrets.token_hex(4)}"
-    seen = claims.claim(kubectl(cluster.controller), cluster.namespace, name)
+    try:
+        return _smoke_test(cluster, name)
+    except DeployError as exc:
+        return unknown("volume", f"claim {name}: {exc}", WANT)
 
-    def state() -> Claim | None:
-        return cluster.ask(seen)[seen]
+
+def _smoke_test(cluster: Cluster, name: str) -> Finding:
+    words = kubectl(cluster.controller)
+    asked, listed = kubernetes.claim(words, cluster.namespace, name), kubernetes.volumes(words)
+    seen: list[Claim] = []
+
+    def bound() -> bool:
+        now = cluster.ask(asked)[asked]
+        seen.extend([now] if now else [])
+        return now is not None and now.phase == "Bound"
+
+    def gone() -> bool:
+        told = cluster.ask(asked, listed)
+        made = {each.volume for each in seen}
+        return told[asked] is None and not any(each.name in made for each in told[listed])
 
     cluster.apply(claim(cluster.namespace, name))
     try:
-        bound = _wait(lambda: (now := state()) is not None and now.phase == "Bound", patience)
-        last = state()
+        took = _wait(bound)
     finally:
-        with suppress(DeployError):  # it is looked for below
+        with suppress(DeployError):  # whether it went is looked at below
             cluster.delete("persistentvolumeclaim", name, wait=False)
-    look = f"kubectl --namespace={cluster.namespace} get events"
-    if bound is None:
+    away = _wait(gone)
+    left = "" if away is not None else f"; claim {name} or its volume is still there"
+    if took is None:
+        last = seen[-1] if seen else None
+        saw = f"{last.phase if last else 'unseen'} after {PATIENCE:.0f} s{left}"
         says = last.event if last else ""
-        saw = f"{last.phase if last else 'gone'} after {patience:.0f} s"
-        yield fail("volume", saw, WANT, says=says, cure="gkprep diagnose")
-        return
-    gone = _wait(lambda: state() is None, patience)
-    if gone is None:
-        yield fail("volume", f"still there after {patience:.0f} s", WANT, cure=look)
-    else:
-        yield ok("volume", f"1 GiB bound in {bound:.0f} s, gone again in {gone:.0f} s")
+        return fail("volume", saw, WANT, says=says, cure="gkprep diagnose")
+    if away is None:
+        saw = f"bound in {took:.0f} s{left} after {PATIENCE:.0f} s"
+        look = f"{words} --namespace={cluster.namespace} get events"
+        return fail("volume", saw, WANT, cure=look)
+    return ok("volume", f"1 GiB bound in {took:.0f} s, gone again in {away:.0f} s")
 
 
-def _wait(reached: Callable[[], bool], patience: float) -> float | None:
-    """Seconds until it was reached, None where it was not within `patience`."""
+def _wait(reached: Callable[[], bool]) -> float | None:
+    """Seconds until it was reached, None where it was not in time."""
     started = time.monotonic()
-    while (elapsed := time.monotonic() - started) < patience:
-        if reached():
-            return elapsed
+    while (elapsed := time.monotonic() - started) < PATIENCE:
+        with suppress(Unknown):
+            if reached():
+                return elapsed
         time.sleep(PAUSE)
     return None

@@ -57,6 +57,7 @@ mkdir -p "${{target%/*}}" || exit
 trap 'rm -rf "$new"' EXIT
 GIT_TERMINAL_PROMPT=0 git clone --quiet -- {source} "$new" </dev/null &&
   git -C "$new" -c advice.detachedHead=false checkout --quiet {commit} &&
+  rm -rf "$target" &&
   mv "$new" "$target"
 """
     try:

@@ -29,6 +29,7 @@ from preflight.deploy.stages import (
 
 LONGEST = 8192  # characters: a line that is longer is taken for more than one
 TROUBLES = 100
+BY_SIGNAL = 128  # what a shell adds to a signal's number (POSIX, 2.8.2)
 
 
 # Times are those of three emulated machines; an image that has to be pulled comes on top.
@@ -295,7 +296,7 @@ def real(address: str | None) -> bool:
 
 
 def verdict(rc: int, reader: Reader) -> Verdict:
-    """Judge a run that has ended with exit status `rc` (negative: by that signal).
+    """Judge a run that has ended with exit status `rc` as a shell has it (above 128: by a signal).
 
     Only exit status 0 *and* the last line *and* an address make a success: gk-deploy also ends with
     0 where it was not to go on (D2), and prints its last line without an address (D14).
@@ -303,7 +304,9 @@ def verdict(rc: int, reader: Reader) -> Verdict:
     state = reader.state
     fatal = [amiss for amiss in state.troubles if amiss.fatal]
     if rc != 0:
-        how = f"was ended by signal {-rc}" if rc < 0 else f"ended with exit status {rc}"
+        how = f"ended with exit status {rc}"
+        if rc > BY_SIGNAL:
+            how = f"was ended by signal {rc - BY_SIGNAL}"
         said = f": {fatal[0].said}" if fatal else ""
         return Verdict(success=False, why=f"gk-deploy {how}{said}", ids=_ids(fatal))
     if not state.complete:

@@ -41,15 +41,22 @@ def gluster_pods(facts: Facts) -> Iterator[Finding]:
     """
     where = site(facts.node)
     listed = facts[deployment.pods(kubectl(facts.node), where.deployer.namespace)]
-    found = {pod.node: pod for pod in listed if pod.kind == deployment.GLUSTER}
+    gluster = [pod for pod in listed if pod.kind == deployment.GLUSTER]
+    # One that has ended may still be listed beside the one that took its place.
+    found = {pod.node: pod for pod in sorted(gluster, key=lambda each: each.is_ready)}
     for node in storage_nodes(facts.node):
         pod = found.get(node.name)
         if pod and pod.is_ready:
             yield ok(node.name, "ready")
             continue
-        saw = f"{pod.name} {pod.ready}/{pod.wanted} ready" if pod else "no GlusterFS pod"
-        cure = f"kubectl --namespace={where.deployer.namespace} describe daemonset glusterfs"
+        saw = _seen(pod) if pod else "no GlusterFS pod"
+        cure = f"{kubectl(facts.node)} -n {where.deployer.namespace} describe daemonset glusterfs"
         yield fail(node.name, saw, "a pod that is ready", cure=cure)
+
+
+def _seen(pod: deployment.Pod) -> str:
+    why = f", {pod.waits}" if pod.waits else ""
+    return f"{pod.name} {pod.ready}/{pod.wanted} ready{why}"
 
 
 @controller_check(service)
@@ -63,7 +70,7 @@ def heketi_address(facts: Facts) -> Iterator[Finding]:
     deployer = site(facts.node).deployer
     found = facts[deployment.service(kubectl(facts.node), deployer.namespace)]
     want = "a cluster IP with a pod behind it"
-    look = f"kubectl --namespace={deployer.namespace} describe service,endpoints heketi"
+    look = f"{kubectl(facts.node)} -n {deployer.namespace} describe service,endpoints heketi"
     if found is None:
         yield fail("heketi", "no service heketi", want, cure=ABORT)
     elif found.ip in {"", "None"} or not found.endpoints:
@@ -144,7 +151,7 @@ def storage_class(facts: Facts) -> Iterator[Finding]:
         )
         want = ", ".join([PROVISIONER, *(f"{key} {wanted.get(key, 'absent')}" for key in wrong)])
         saw = saw.replace(told.get("restuserkey") or "\0", "(a key in clear)")
-        yield fail(name, saw, want, cure=f"kubectl delete storageclass {name}; gkprep deploy")
+        yield fail(name, saw, want, cure=f"{kubectl(facts.node)} delete storageclass {name}")
     else:
         yield ok(name, f"{PROVISIONER}, {told['resturl']}")
 

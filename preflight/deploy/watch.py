@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import final
 
 from preflight.deploy.cluster import Cluster
-from preflight.errors import TransportError, Unknown
-from preflight.facts import deployment
+from preflight.errors import Unknown
+from preflight.facts import deployment, kubernetes
 from preflight.facts.kubernetes.command import kubectl
 
 PERIOD = 3.0
@@ -27,7 +28,9 @@ class Watch:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._asked = deployment.pods(kubectl(cluster.controller), cluster.namespace)
+        words = kubectl(cluster.controller)
+        self._asked = deployment.pods(words, cluster.namespace)
+        self._server = kubernetes.server(words)
         self._pods: tuple[deployment.Pod, ...] = ()
         self._why = ""
         self._answered = time.monotonic()
@@ -50,14 +53,21 @@ class Watch:
 
     def _look(self) -> None:
         while True:
-            try:
-                self._pods = self._cluster.ask(self._asked)[self._asked]
-            except (Unknown, TransportError) as exc:
-                self._why = str(exc)
-            else:
-                self._answered = time.monotonic()
+            with suppress(Exception):  # what befalls a look must not end a deployment
+                self._ask()
             if self._over.wait(PERIOD):
                 return
+
+    def _ask(self) -> None:
+        """The pods, which we may not be allowed to see; and whether anybody is there at all."""
+        told = self._cluster.ask(self._asked, self._server)
+        with suppress(Unknown):
+            self._pods = told[self._asked]
+        with suppress(Unknown):
+            server = told[self._server]
+            self._why = server.complaint
+            if server.version:
+                self._answered = time.monotonic()
 
     def waits(self) -> str:
         """The pods that are not ready: `glusterfs-7xk2p on node2 0/1 ContainerCreating`."""

@@ -25,6 +25,9 @@ STORAGE_CLASS = "glusterfs-storage"
 SECRET = "heketi-admin-key"  # noqa: S105 - its name
 """The secret with heketi's keys: `key` is the admin's, as the provisioner reads it."""
 
+OWN = ("app.kubernetes.io/managed-by", "gkprep")
+"""The label of what gkprep itself makes (kubernetes.io/docs, Recommended Labels)."""
+
 GLUSTER, DEPLOY_HEKETI, HEKETI, JOB = "GlusterFS", "deploy-heketi", "heketi", "copy job"
 _KIND_OF = (  # a label and its value, and what a pod is that has it; gk-deploy selects by these
     ("glusterfs", "pod", GLUSTER),
@@ -39,7 +42,8 @@ class Pod:
     """One pod of the deployment.
 
     `kind` is one of those above, `node` empty while it has none, `ready` of `wanted` containers,
-    `waits` why not all are (the kubelet's reason), empty where it gives none.
+    `waits` why it is not ready (the kubelet's reason), empty where nothing gives one. `stands`:
+    its condition Ready holds, which a node that is lost takes back, and it is not being deleted.
     """
 
     name: str
@@ -49,11 +53,12 @@ class Pod:
     ready: int
     wanted: int
     waits: str = ""
+    stands: bool = True
 
     @property
     def is_ready(self) -> bool:
-        """Whether `kubectl get pods` shows it as n/n."""
-        return self.wanted > 0 and self.ready == self.wanted
+        """Whether all of it is ready, and here to stay."""
+        return self.stands and self.wanted > 0 and self.ready == self.wanted
 
 
 @dataclass(frozen=True)
@@ -87,10 +92,20 @@ class Service:
 
 @dataclass(frozen=True)
 class StorageClass:
-    """What volumes are provisioned by."""
+    """What volumes are provisioned by; `own` where gkprep has made it."""
 
     provisioner: str
     parameters: tuple[tuple[str, str], ...]
+    own: bool = False
+
+
+@dataclass(frozen=True)
+class Heketi:
+    """A Deployment of heketi's, and the keys that it starts its pod with; empty where not told."""
+
+    name: str
+    admin: str
+    user: str
 
 
 def parse_pods(text: str) -> tuple[Pod, ...]:
@@ -101,6 +116,22 @@ def parse_pods(text: str) -> tuple[Pod, ...]:
     return tuple(_pod(item, kind) for item, kind in found if kind)
 
 
+def parse_heketis(text: str) -> tuple[Heketi, ...]:
+    """Those of a DeploymentList (apps/v1) that gk-deploy makes, heketi before deploy-heketi."""
+    named = {item["metadata"]["name"]: item for item in json.loads(text)["items"]}
+    return tuple(_heketi(name, named[name]) for name in (HEKETI, DEPLOY_HEKETI) if name in named)
+
+
+def _heketi(name: str, item: dict[str, Any]) -> Heketi:
+    containers = item["spec"]["template"]["spec"]["containers"]
+    told = {
+        each["name"]: each.get("value", "")
+        for container in containers
+        for each in container.get("env") or []
+    }
+    return Heketi(name, told.get("HEKETI_ADMIN_KEY", ""), told.get("HEKETI_USER_KEY", ""))
+
+
 def _kind(labels: dict[str, str]) -> str:
     return next((kind for key, value, kind in _KIND_OF if labels.get(key) == value), "")
 
@@ -108,15 +139,26 @@ def _kind(labels: dict[str, str]) -> str:
 def _pod(item: dict[str, Any], kind: str) -> Pod:
     status = item.get("status", {})
     containers = status.get("containerStatuses", [])
+    wanted, ready = len(item["spec"]["containers"]), sum(each["ready"] for each in containers)
+    lost = _lost(item, status)
     return Pod(
         name=item["metadata"]["name"],
         kind=kind,
         node=item["spec"].get("nodeName", ""),
         phase=status.get("phase", ""),
-        ready=sum(each["ready"] for each in containers),
-        wanted=len(item["spec"]["containers"]),
-        waits=_waits(status, containers),
+        ready=ready,
+        wanted=wanted,
+        waits=_waits(status, containers) or (lost if ready == wanted else ""),
+        stands=not lost,
     )
+
+
+def _lost(item: dict[str, Any], status: dict[str, Any]) -> str:
+    """Why its containers' being ready does not count; empty where it does."""
+    if item["metadata"].get("deletionTimestamp"):
+        return "being deleted"
+    conditions = {each["type"]: each["status"] for each in status.get("conditions", [])}
+    return "" if conditions.get("Ready") == "True" else "its condition Ready does not hold"
 
 
 def _waits(status: dict[str, Any], containers: list[dict[str, Any]]) -> str:
@@ -148,9 +190,9 @@ def parse_service(text: str) -> Service | None:
 def parse_storage_class(text: str) -> StorageClass | None:
     """A StorageClassList (storage.k8s.io/v1) of one, or of none."""
     for item in json.loads(text)["items"]:
-        return StorageClass(
-            item["provisioner"], tuple(sorted((item.get("parameters") or {}).items()))
-        )
+        parameters = tuple(sorted((item.get("parameters") or {}).items()))
+        labels = item["metadata"].get("labels") or {}
+        return StorageClass(item["provisioner"], parameters, OWN in labels.items())
     return None
 
 
@@ -209,6 +251,12 @@ def cluster(kubectl: str) -> Probe[str]:
     """What tells this cluster from others: the UID of its namespace kube-system."""
     url = "/api/v1/namespaces/kube-system"
     return Probe(f"deployment.cluster({kubectl})", get(kubectl, url), parse_cluster)
+
+
+def heketis(kubectl: str, namespace: str) -> Probe[tuple[Heketi, ...]]:
+    """heketi, and the one that only sets up its database, as far as they are there."""
+    url = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    return Probe(f"deployment.heketis({kubectl} {namespace})", get(kubectl, url), parse_heketis)
 
 
 def pods(kubectl: str, namespace: str) -> Probe[tuple[Pod, ...]]:

@@ -7,15 +7,22 @@ import shlex
 from preflight.model import Deployment, Prospect
 from preflight.report import stages
 from preflight.report.layout import Page, Span
-from preflight.report.printable import visible
+from preflight.report.printable import bounded, visible
 from preflight.report.style import Style
 
 INDENT = Span("    ")
+WARNING = 240  # characters, before one is cut short
 
 
 def prospect(planned: Prospect, style: Style) -> str:
     """The exact command but for the keys, the patches, and the objects besides gk-deploy's own."""
     page = Page(style)
+    if planned.forced:
+        body = Span(" ".join(planned.forced), "strong")
+        page.wrapped(Span("not green, and passed over: ", "fail"), body=body)
+    for each in planned.warnings:
+        page.wrapped(Span("! ", "warn"), body=Span(bounded(_shown(page, each), WARNING)))
+    page.gap()
     page.line(Span("to be run, in a private folder", "strong"))
     page.line(INDENT, Span(_shown(page, shlex.join(planned.command)), "command"))
     page.gap()

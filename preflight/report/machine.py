@@ -61,6 +61,8 @@ def _prospect(prospect: Prospect) -> dict[str, object]:
         "patches": [{"id": row, "title": title} for row, title in prospect.changes.items()],
         "objects": [decodable(made) for made in prospect.objects],
         "deleted": [decodable(each) for each in prospect.deleted],
+        "forced": list(prospect.forced),
+        "warnings": [decodable(each) for each in prospect.warnings],
     }
 
 

@@ -29,13 +29,21 @@ def write(page: Page, stages: Sequence[Stage]) -> None:
     column = max(len(stage.title) for stage in stages) + 2
     for number, stage in enumerate(stages, 1):
         plain, fancy, look = GLYPHS[stage.ended]
-        begun = stage.seconds is not None
+        begun = stage.seconds is not None or stage.ended is not None
         glyph = (plain if page.style.plain else fancy) if begun else " "
         title = Span(stage.title.ljust(column), "" if begun else "label")
         took = Span(f"{stage.seconds:5.0f} s  " if stage.seconds is not None else "")
         head = (Span(f"{glyph} ", look), Span(f"{number} ", "label"), title, took)
-        waits = visible(stage.waits, ascii_only=page.style.plain)
+        waits = stage.waits if stage.seconds is not None or not begun else _how(stage)
+        waits = visible(waits, ascii_only=page.style.plain)
         page.wrapped(*head, body=Span(bounded(waits, WAITS), "label"))
+
+
+def _how(stage: Stage) -> str:
+    """How one that is over ended; one that had nothing to do took no time."""
+    if stage.seconds is None:
+        return "there already"
+    return f"{'done in' if stage.ended else 'broken off after'} {stage.seconds:.0f} s"
 
 
 @final
@@ -89,8 +97,7 @@ class Stages:
             stages = self._now()
             ended = [stage for stage in stages if stage.ended is not None]
             for number, stage in enumerate(ended[told:], told + 1):
-                how = "done in" if stage.ended else "broken off after"
-                self._say(f"{number} of {len(stages)} {stage.title}: {how} {stage.seconds:.0f} s")
+                self._say(f"{number} of {len(stages)} {stage.title}: {_how(stage)}")
             current = [stage for stage in stages if stage.ended is None and stage.seconds]
             if len(ended) > told:
                 told, quiet = len(ended), 0.0

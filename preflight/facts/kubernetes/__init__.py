@@ -3,6 +3,7 @@
     command   how kubectl is called     objects  namespace, binding, what was deployed before
     version   kubectl's, the server's   kubelet  whether the API server reaches a node's kubelet
     members   the cluster's nodes       image    what is in the Gluster image
+    claims    claims, and volumes
     rights    what the user may do
 
 Each probe is made from `kubectl(node)`, the words that call it: whichever cluster those lead to is
@@ -13,6 +14,7 @@ newer kubectl tries five times over where the server does not answer.
 
 from __future__ import annotations
 
+from preflight.facts.kubernetes.claims import Claim, Volume, claim, volumes
 from preflight.facts.kubernetes.command import kubectl, site
 from preflight.facts.kubernetes.image import Image, image
 from preflight.facts.kubernetes.kubelet import Kubelet, Try, kubelet
@@ -39,6 +41,7 @@ __all__ = [
     "ENDPOINTS",
     "LABEL",
     "Binding",
+    "Claim",
     "Image",
     "Kubelet",
     "Member",
@@ -50,7 +53,9 @@ __all__ = [
     "Told",
     "Try",
     "Version",
+    "Volume",
     "binding",
+    "claim",
     "client",
     "image",
     "kubectl",
@@ -62,4 +67,5 @@ __all__ = [
     "server",
     "site",
     "topology",
+    "volumes",
 ]

@@ -1,8 +1,9 @@
-"""Commands about the cluster: deploy."""
+"""The command that changes the cluster: deploy."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -17,11 +18,11 @@ from preflight.cli.options import (
     Strict,
 )
 from preflight.cli.output import render, since, version, write
+from preflight.errors import UsageError
 
 if TYPE_CHECKING:
     from preflight.deploy.flow import Outcome
     from preflight.diagnose.evidence import Diagnosis
-    from preflight.model import Inventory
     from preflight.reach import Reach
 
 Forced = Annotated[
@@ -69,12 +70,18 @@ def deploy(  # noqa: PLR0913 - one parameter an option
     """Run gk-deploy where all is green, and prove that it worked. Asks before it does."""
     from preflight import reach, registry, select
     from preflight.deploy import abort as backwards
-    from preflight.deploy import flow, run, source
+    from preflight.deploy import flow, run, source, why
     from preflight.deploy.agreement import Agreement
     from preflight.deploy.gk_deploy import GkDeploy
 
     for forced in force_unready or []:
         select.require_known("check", forced, [check.id for check in registry.checks()])
+    _require_fitting(
+        abort=abort,
+        forward=(smoke_test, force_unready, strict),
+        backward=abort_volumes is not None,
+        show=show_patches,
+    )
     if inventory and str(inventory).startswith("-"):  # there was none, but something behind --
         inventory, words = None, [str(inventory), *(words or [])]
     terms = flow.Terms(
@@ -101,20 +108,17 @@ def deploy(  # noqa: PLR0913 - one parameter an option
             return
         go = backwards.abort if abort else flow.deploy
         outcome = go(fleet, known, gk_deploy, terms, agreed.to)
-        seen = why(fleet, known, outcome)
+        seen = why.why(fleet, known, outcome)
     report_deployment(fleet, outcome, seen, output, strict=strict)
 
 
-def why(fleet: Reach, inventory: Inventory, outcome: Outcome) -> Diagnosis | None:
-    """Why a deployment that was begun did not come to what it was to; None where it did."""
-    from preflight.deploy import flow
-    from preflight.diagnose import look
-    from preflight.reach import UNHURRIED
-
-    if outcome.deployment is None or not flow.unsuccessful(outcome):
-        return None
-    log = outcome.deployment.log
-    return look.of_cluster(fleet, inventory, outcome.before, UNHURRIED, log).diagnosis
+def _require_fitting(*, abort: bool, forward: Sequence[object], backward: bool, show: bool) -> None:
+    """Raise UsageError for options that mean nothing together."""
+    if abort and (show or any(forward)):
+        wrong = "--smoke-test, --force-unready, --strict and --show-patches"
+        raise UsageError(f"--abort takes a deployment back: {wrong} have no part in that")
+    if backward and not abort:
+        raise UsageError("--abort-volumes goes with --abort")
 
 
 def report_deployment(
@@ -130,7 +134,8 @@ def report_deployment(
     from preflight.report.style import Style
 
     now = outcome.now or outcome.before
-    verdict = judge.verdict(now.findings, strict=strict)
+    own = [each for each in now.findings if each.check == backwards.CHECK]
+    verdict = judge.verdict(own or now.findings, strict=strict)
     run = report.Run(
         command="deploy",
         version=version(),
@@ -158,5 +163,4 @@ def report_deployment(
             write(render(run, output))
     if outcome.now is None and (outcome.prospect or verdict is Verdict.READY):
         raise typer.Exit(1)  # it was agreed to by nobody
-    own = [each for each in now.findings if each.check == backwards.CHECK]
-    raise typer.Exit(report.exit_code(judge.verdict(own, strict=strict) if own else verdict))
+    raise typer.Exit(report.exit_code(verdict))

@@ -1,0 +1,48 @@
+"""Why a deployment did not come to what it was to: what is diagnosed, and with what in hand."""
+
+from __future__ import annotations
+
+from preflight.deploy import flow
+from preflight.deploy.flow import Outcome
+from preflight.diagnose import look
+from preflight.diagnose.evidence import Diagnosis, Evidence, Kind, Reading, Trouble
+from preflight.model import Finding, Inventory, Status
+from preflight.reach import UNHURRIED, Reach
+
+ORIGIN = "gkprep deploy"
+
+
+def why(fleet: Reach, inventory: Inventory, outcome: Outcome) -> Diagnosis | None:
+    """What is found in the cluster, in the deployer's output and on the nodes; None where it did.
+
+    None too where nothing was begun.
+    """
+    if outcome.deployment is None or outcome.now is None or not flow.unsuccessful(outcome):
+        return None
+    unmet = [each for each in outcome.now.findings if each.status is Status.FAIL]
+    return look.of_cluster(
+        fleet,
+        inventory,
+        outcome.before,
+        UNHURRIED,
+        log=outcome.deployment.log,
+        also=in_hand(unmet),
+    ).diagnosis
+
+
+def in_hand(unmet: list[Finding]) -> Reading:
+    """What was to be verified and was not: troubles, with the events that told of them.
+
+    What is only about the deployer itself, its output tells better.
+    """
+    told = [each for each in unmet if each.check != flow.CHECK]
+    return Reading(
+        evidence=tuple(
+            Evidence(Kind.EVENTS, f"{each.check} {each.subject}", None, each.says, ORIGIN)
+            for each in told
+            if each.says
+        ),
+        troubles=tuple(
+            Trouble(f"{each.check} {each.subject}", None, each.saw, ORIGIN) for each in told
+        ),
+    )

@@ -1,0 +1,316 @@
+"""What a deployment is judged by, before it and after: each rule on facts given as values."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from preflight.controller import controller
+from preflight.deploy import gate
+from preflight.deploy.abort import judged, refuse_loss, refuse_strangers
+from preflight.deploy.objects import storage_class, storage_parameters
+from preflight.deploy.remains import Remains, Stock
+from preflight.deploy.verify import verification
+from preflight.deploy.why import in_hand
+from preflight.diagnose import match, table
+from preflight.diagnose.evidence import together
+from preflight.errors import Unknown, UsageError
+from preflight.facts import deployment as facts
+from preflight.facts.deployment import Disk, Known, Peer, Pod, Service, StorageClass
+from preflight.facts.kubernetes import Volume, kubectl
+from preflight.judge import judge, verdict
+from preflight.model import (
+    Deployer,
+    Device,
+    Facts,
+    Finding,
+    Inventory,
+    Node,
+    Role,
+    Status,
+    Verdict,
+)
+
+KEY = Path("admin")
+NODES = tuple(
+    Node(f"node{n}", f"10.77.0.1{n}", f"10.78.0.1{n}", devices=(Device("/dev/sdb"),))
+    for n in (1, 2, 3)
+)
+CLIENT = Node("node9", "10.77.0.19", "10.78.0.19", role=Role.CLIENT)
+INVENTORY = Inventory((*NODES, CLIENT), deployer=Deployer(namespace="storage"))
+CONTROLLER = controller(INVENTORY)
+WORDS = kubectl(CONTROLLER)
+
+PODS = tuple(Pod(f"glusterfs-{n}", facts.GLUSTER, f"node{n}", "Running", 1, 1) for n in (1, 2, 3))
+PEERS = tuple(
+    Peer(node.name, str(node.storage), 1, "online", (Disk("/dev/sdb", "online", f"vg_{n}"),))
+    for n, node in enumerate(NODES, 1)
+)
+SERVICE = Service("10.96.0.9", ("10.244.0.3:8080",))
+MADE = StorageClass(
+    "kubernetes.io/glusterfs", tuple(sorted(storage_parameters("storage", "10.96.0.9").items()))
+)
+
+
+def look(**other: object) -> dict[str, dict[str, Finding]]:
+    """By check and subject, what is found where all is well but for `other`."""
+    said = {
+        "pods": PODS,
+        "service": SERVICE,
+        "known": Known(PEERS, ("heketidbstorage",)),
+        "storage_class": MADE,
+        **other,
+    }
+    probes = {
+        "pods": facts.pods(WORDS, "storage"),
+        "service": facts.service(WORDS, "storage"),
+        "known": facts.known(WORDS, "storage", KEY),
+        "storage_class": facts.storage_class(WORDS),
+    }
+    values = {probes[name].name: value for name, value in said.items()}
+    known = Facts(CONTROLLER, values)
+    found: dict[str, dict[str, Finding]] = {}
+    for finding in judge(verification(KEY), {CONTROLLER.name: known}):
+        found.setdefault(finding.check, {})[finding.subject] = finding
+    return found
+
+
+def test_all_is_well() -> None:
+    found = look()
+    assert {f.status for each in found.values() for f in each.values()} == {Status.PASS}
+    assert list(found) == ["gluster-pods", "heketi-address", "heketi-topology", "storage-class"]
+    assert list(found["gluster-pods"]) == ["node1", "node2", "node3"]
+
+
+@pytest.mark.parametrize("name", ["pods", "service", "known", "storage_class"])
+def test_what_could_not_be_found_out_is_no_pass(name: str) -> None:
+    found = look(**{name: Unknown("the API server does not answer")})
+    findings = [finding for each in found.values() for finding in each.values()]
+    assert verdict(findings, strict=False) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("pods", "saw"),
+    [
+        (PODS[:2], "no GlusterFS pod"),
+        ((*PODS[:2], replace(PODS[2], ready=0)), "glusterfs-3 0/1 ready"),
+        ((*PODS[:2], replace(PODS[2], node="node9")), "no GlusterFS pod"),
+        ((*PODS[:2], replace(PODS[2], kind=facts.HEKETI)), "no GlusterFS pod"),
+    ],
+)
+def test_each_storage_node_needs_a_ready_pod(pods: tuple[Pod, ...], saw: str) -> None:
+    """D6: gk-deploy counts none."""
+    found = look(pods=pods)["gluster-pods"]
+    assert [found[node].status for node in ("node1", "node2")] == [Status.PASS] * 2
+    assert (found["node3"].status, found["node3"].saw) == (Status.FAIL, saw)
+
+
+def test_an_evicted_pod_beside_a_ready_one_is_history() -> None:
+    evicted = replace(PODS[2], name="glusterfs-9", phase="Failed", ready=0)
+    found = look(pods=(*PODS, evicted))["gluster-pods"]
+    assert {each.status for each in found.values()} == {Status.PASS}
+
+
+@pytest.mark.parametrize(
+    ("service", "saw"),
+    [
+        (None, "no service heketi"),
+        (Service("", ("10.244.0.3:8080",)), "no cluster IP, 1 pods behind it"),
+        (Service("None", ("10.244.0.3:8080",)), "None, 1 pods behind it"),
+        (Service("10.96.0.9", ()), "10.96.0.9, 0 pods behind it"),
+    ],
+)
+def test_heketi_needs_an_address_with_a_pod_behind_it(service: Service | None, saw: str) -> None:
+    """D14."""
+    found = look(service=service)["heketi-address"]["heketi"]
+    assert (found.status, found.saw) == (Status.FAIL, saw)
+
+
+@pytest.mark.parametrize(
+    ("peer", "saw"),
+    [
+        (None, "heketi does not have it"),
+        (replace(PEERS[2], storage="10.78.0.99"), "10.78.0.99, zone 1, /dev/sdb"),
+        (replace(PEERS[2], zone=2), "10.78.0.13, zone 2, /dev/sdb"),
+        (replace(PEERS[2], devices=()), "10.78.0.13, zone 1, "),
+        (replace(PEERS[2], devices=(Disk("/dev/sdc", "online"),)), "10.78.0.13, zone 1, /dev/sdc"),
+        (replace(PEERS[2], state="offline"), "the node is offline"),
+        (replace(PEERS[2], devices=(Disk("/dev/sdb", "failed"),)), "/dev/sdb is not online"),
+    ],
+)
+def test_heketi_has_just_what_the_inventory_has(peer: Peer | None, saw: str) -> None:
+    """D7, D9, D10: what was loaded, if anything, is not what gk-deploy was given."""
+    known = Known((*PEERS[:2], *([peer] if peer else [])), ())
+    found = look(known=known)["heketi-topology"]["node3"]
+    assert (found.status, found.saw) == (Status.FAIL, saw)
+
+
+def test_heketi_has_nothing_that_the_inventory_does_not_list() -> None:
+    stranger = replace(PEERS[0], name="node4")
+    found = look(known=Known((*PEERS, stranger), ()))["heketi-topology"]
+    assert {name for name, each in found.items() if each.status is Status.FAIL} == {"node4"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        None,
+        replace(MADE, provisioner="kubernetes.io/no-provisioner"),
+        replace(MADE, parameters=(("resturl", "http://10.96.0.8:8080"),)),
+        replace(MADE, parameters=(*MADE.parameters, ("restuserkey", "verySECRET1"))),
+    ],
+)
+def test_the_storage_class_leads_there_and_has_no_key(other: StorageClass | None) -> None:
+    """C10, and D1: the one that gk-deploy prints has the key in clear."""
+    found = look(storage_class=other)["storage-class"]["glusterfs-storage"]
+    assert found.status is Status.FAIL
+    assert "SECRET" not in found.saw + found.want
+
+
+def test_the_storage_class_that_is_made_passes() -> None:
+    made = storage_class("storage", "10.96.0.9")
+    assert made["apiVersion"] == "storage.k8s.io/v1"
+    known = StorageClass(made["provisioner"], tuple(sorted(made["parameters"].items())))
+    assert look(storage_class=known)["storage-class"]["glusterfs-storage"].status is Status.PASS
+
+
+def test_the_address_of_ip_version_6_is_written_as_urls_have_it() -> None:
+    assert storage_parameters("s", "fd00::9")["resturl"] == "http://[fd00::9]:8080"
+
+
+# The gate.
+
+
+def finding(check: str, status: Status, **other: str) -> Finding:
+    return Finding(
+        other.get("subject", "x"), status, other.get("saw", ""), check=check, node="node1"
+    )
+
+
+def test_the_gate_opens_on_green_alone_or_past_what_was_named() -> None:
+    findings = [finding("one", Status.PASS), finding("two", Status.ERROR)]
+    assert gate.verdict(findings, (), strict=False) is Verdict.UNKNOWN
+    assert gate.verdict(findings, ("one",), strict=False) is Verdict.UNKNOWN
+    assert gate.verdict(findings, ("two",), strict=False) is Verdict.READY
+    findings.append(finding("three", Status.FAIL))
+    assert gate.verdict(findings, ("two",), strict=False) is Verdict.BLOCKED
+    assert gate.verdict(findings, ("two", "three"), strict=False) is Verdict.READY
+    assert gate.verdict([], (), strict=False) is Verdict.UNKNOWN
+
+
+def test_the_gate_says_what_was_passed_over_and_nothing_else() -> None:
+    findings = [finding("one", Status.PASS), finding("two", Status.WARN), finding("x", Status.FAIL)]
+    forced = ("x", "one", "two", "x")
+    assert gate.overridden(findings, forced, strict=False) == ("x",)
+    assert gate.overridden(findings, forced, strict=True) == ("x", "two")
+
+
+@pytest.mark.parametrize(
+    ("check", "subject", "saw", "node", "goes_on"),
+    [
+        ("device-clean", "/dev/sdb", "LVM physical volume of volume group vg_1", "node1", True),
+        ("device-clean", "/dev/sdb", "LVM physical volume of volume group vg_2", "node1", False),
+        ("device-clean", "/dev/sdc", "LVM physical volume of volume group vg_1", "node1", False),
+        ("device-clean", "/dev/sdb", "LVM physical volume of volume group vg_1", "node9", False),
+        ("gluster-state", "Gluster's state", "2 peers", "node1", True),
+        ("gluster-state", "Gluster's state", "2 peers", "node9", False),
+        ("device-idle", "/dev/sdb", "vg_1", "node1", False),
+    ],
+)
+def test_what_a_deployment_under_way_has_made_is_no_leftover(
+    check: str, subject: str, saw: str, node: str, goes_on: bool
+) -> None:
+    found = Finding(subject, Status.FAIL, saw, check=check, node=node)
+    [after] = gate.continued([found], PEERS)
+    assert (after.status is Status.PASS) is goes_on
+
+
+# The way back.
+
+
+LOST = Stock(
+    ("vol_a",), (Volume("pvc-1", "Bound", "web/data"), Volume("pvc-2", "Bound", "web/log"))
+)
+
+
+@pytest.mark.parametrize("allowed", [None, 0, 1, 3])
+def test_an_abort_that_loses_volumes_is_refused(
+    allowed: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match="--abort-volumes 2"):
+        refuse_loss(LOST, allowed)
+    told = capsys.readouterr().err
+    assert "vol_a" in told
+    assert all(each.claim in told for each in LOST.claims)
+
+
+@pytest.mark.parametrize("allowed", [None, 0, 2])
+def test_an_abort_is_refused_where_heketi_could_not_tell(allowed: int | None) -> None:
+    """Whatever number is given: nobody knows whether it is the right one."""
+    with pytest.raises(UsageError, match="could not be found out: no answer"):
+        refuse_loss(replace(LOST, unknown="no answer"), allowed)
+
+
+@pytest.mark.parametrize(("found", "allowed"), [(LOST, 2), (Stock(), None), (Stock(), 0)])
+def test_an_abort_that_loses_nothing_unasked_goes_on(found: Stock, allowed: int | None) -> None:
+    refuse_loss(found, allowed)
+
+
+def test_an_abort_that_would_hit_another_namespaces_deployment_is_refused() -> None:
+    refuse_strangers(Remains((), ()), "storage")
+    with pytest.raises(UsageError, match="namespace web, not to one in storage"):
+        refuse_strangers(Remains((), (), "web"), "storage")
+
+
+def test_what_an_abort_leaves_is_told_with_what_removes_it() -> None:
+    """D2, D11: its own exit status tells neither."""
+    [gone] = judged((), CONTROLLER)
+    assert gone.status is Status.PASS
+    label, secret = judged(("label storagenode of node node1", "Secret heketi"), CONTROLLER)
+    assert (label.status, label.cure) == (Status.FAIL, f"{WORDS} label node node1 storagenode-")
+    assert (secret.status, secret.cure) == (
+        Status.FAIL,
+        f"{WORDS} --namespace=storage delete secret heketi",
+    )
+
+
+# Why.
+
+
+def test_what_was_not_met_is_in_the_diagnosis_hand() -> None:
+    missed = Finding(
+        "volume", Status.FAIL, "Pending", says="no volume plugin matched", check="smoke-test"
+    )
+    broke_off = Finding("gk-deploy", Status.FAIL, "exit status 1", check="deployment")
+    known = in_hand([missed, broke_off])
+    assert [(each.object, each.saw) for each in known.troubles] == [
+        ("smoke-test volume", "Pending")
+    ]
+    [event] = known.evidence
+    assert event.text == "no volume plugin matched"
+    found = match.diagnose(together([known]), table.load())
+    assert found.verdict is Verdict.BLOCKED
+    assert "C3" in {cause.id for cause in found.causes}
+
+
+@pytest.mark.parametrize(
+    ("ready", "meta", "well"),
+    [("True", {}, True), ("False", {}, False), ("True", {"deletionTimestamp": "2026"}, False)],
+)
+def test_a_pod_whose_containers_are_ready_may_be_lost_or_leaving(
+    ready: str, meta: dict[str, str], *, well: bool
+) -> None:
+    pod = {
+        "metadata": {"name": "glusterfs-1", "labels": {"glusterfs": "pod"}, **meta},
+        "spec": {"nodeName": "node1", "containers": [{}]},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": ready}],
+            "containerStatuses": [{"ready": True}],
+        },
+    }
+    (parsed,) = facts.parse_pods(json.dumps({"items": [pod]}))
+    assert (parsed.is_ready, bool(parsed.waits)) == (well, not well)
