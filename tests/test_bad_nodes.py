@@ -382,7 +382,7 @@ def test_what_came_before_the_line_broke_is_known(
 @pytest.mark.parametrize("stall", [True, False])
 def test_a_line_that_breaks_anywhere(site: Site, sshd: Sshd, stall: bool) -> None:
     """Wherever a real conversation stops, the end comes in time, and is told in one line."""
-    for place in (0, 10, 41, 100, 1000, 1130, 1600, 2000, 2200, 2400, 2600):
+    for place in (0, 10, 41, 100, 1000, 1130, 1600, 2000, 2200, 2400):
         with hostile.relay(sshd.port, after=place, stall=stall) as port:
             started = time.monotonic()
             facts = ask([node(port)], site.knows(port).options(), limits=BRIEF)["node"]
