@@ -72,6 +72,16 @@ def test_a_stream_that_breaks_ends_the_showing_and_nothing_else() -> None:
     assert shown
 
 
+def test_what_is_waited_for_stands_below_and_fits() -> None:
+    page = Page(Style(width=60))
+    waits = "glusterfs-1 on node1 0/1; GlusterFS pods: up to 5 minutes, asked after 40 s"
+    stages.write(page, (Stage("pods", 5.0, waits=waits),))
+    lines = page.text().splitlines()
+    assert lines[0] == ". 1 pods      5 s"
+    assert " ".join(line.strip() for line in lines[1:]) == waits
+    assert max(map(len, lines)) <= 60
+
+
 def test_the_page_has_all_stages_in_columns() -> None:
     page = Page(Style())
     stages.write(page, (*THERE, Stage("heketi", 4.0, ended=False), Stage("the rest")))

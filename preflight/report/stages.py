@@ -1,8 +1,8 @@
 """How far a deployment is, on standard error while it runs, and in the report when it is over.
 
-On a terminal all stages, redrawn in place; when it is over they stay. Elsewhere (and for TERM=dumb)
-a plain line as a stage ends, and now and then what is waited for: minutes without a word are the
-rule here, and a log must show that they are not the end.
+On a terminal all stages, redrawn in place; they leave no trace, for the report has them. Elsewhere
+(and for TERM=dumb) a plain line as a stage ends, and now and then what is waited for: minutes
+without a word are the rule here, and a log must show that they are not the end.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from preflight.report.style import Style, started_with
 TICK = 0.2
 PATIENCE = 30.0  # seconds: what a log hears of the same stage
 WAITS = 200  # characters
+INDENT = Span("    ")
 GLYPHS = {True: ("+", "✓", "pass"), False: ("x", "✗", "fail"), None: (".", "·", "label")}
 
 
 def write(page: Page, stages: Sequence[Stage]) -> None:
-    """The stages on a page: a line each, how long it took, and what it waits for."""
+    """The stages on a page: a line each, how long it took, and below it what it waits for."""
     column = max(len(stage.title) for stage in stages) + 2
     for number, stage in enumerate(stages, 1):
         plain, fancy, look = GLYPHS[stage.ended]
@@ -34,9 +35,11 @@ def write(page: Page, stages: Sequence[Stage]) -> None:
         title = Span(stage.title.ljust(column), "" if begun else "label")
         took = Span(f"{stage.seconds:5.0f} s  " if stage.seconds is not None else "")
         head = (Span(f"{glyph} ", look), Span(f"{number} ", "label"), title, took)
-        waits = stage.waits if stage.seconds is not None or not begun else _how(stage)
-        waits = visible(waits, ascii_only=page.style.plain)
-        page.wrapped(*head, body=Span(bounded(waits, WAITS), "label"))
+        idle = _how(stage) if begun and stage.seconds is None else ""
+        waits = visible(stage.waits, ascii_only=page.style.plain)
+        page.line(*head, Span(idle, "label"))
+        if waits:
+            page.wrapped(INDENT, body=Span(bounded(waits, WAITS), "label"))
 
 
 def _how(stage: Stage) -> str:
@@ -125,6 +128,7 @@ class Stages:
         with Live(
             console=console,
             auto_refresh=False,
+            transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         ) as live:
