@@ -6,15 +6,13 @@ nothing for the first seconds, then a plain line now and then, so that a log sho
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
+from collections.abc import Iterable, Mapping
 from typing import TextIO, final
 
 from preflight.report.printable import bounded, visible
-from preflight.report.style import Style, started_with
+from preflight.report.showing import Showing
 
 LATE = 3.0  # seconds before the nodes that are waited for are named
 PATIENCE = 0.4  # seconds before a terminal shows anything: a quick run needs no bar
@@ -25,12 +23,11 @@ BAR = 24
 
 
 @final
-class Progress:
+class Progress(Showing):
     """A context manager around the asking of `nodes`; `done()` as each has answered.
 
     The names must be in the order in which the nodes are asked: the first of those that are not
-    done are the ones that keep us waiting. Nothing here can fail the run: a stream that breaks
-    ends the showing.
+    done are the ones that keep us waiting.
     """
 
     def __init__(
@@ -39,32 +36,16 @@ class Progress:
         stream: TextIO | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self._stream = sys.stderr if stream is None else stream
-        environ = started_with() if environ is None else environ
-        self._plain = Style.of(self._stream, environ).plain
+        super().__init__(stream, environ)
         self._waiting = dict.fromkeys(nodes)
         self._total = len(self._waiting)
         self._lock = threading.Lock()
-        self._over = threading.Event()
         self._started = time.monotonic()
-        dumb = environ.get("TERM", "dumb") == "dumb"
-        show = self._write_lines if dumb or not self._stream.isatty() else self._draw
-        self._thread = threading.Thread(target=self._quietly, args=(show,), daemon=True)
 
     def __enter__(self) -> Progress:
         self._started = time.monotonic()
         self._thread.start()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End, and leave a clean screen, whatever the run ended in."""
-        self._over.set()
-        self._thread.join()
 
     def done(self, node: str) -> None:
         """Take note that a node has answered, or will not any more."""
@@ -82,12 +63,6 @@ class Progress:
         more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
         return f"{text}, waiting for {names}{more} ({elapsed:.0f} s)"
 
-    def _quietly(self, show: Callable[[], None]) -> None:
-        try:
-            show()
-        except (OSError, ValueError):  # a broken pipe, a stream that was closed
-            self._over.wait()
-
     def _write_lines(self) -> None:
         pause = FIRST_LINE
         while not self._over.wait(pause):
@@ -103,10 +78,11 @@ class Progress:
         from rich.live import Live  # noqa: PLC0415 - likewise
         from rich.text import Text  # noqa: PLC0415 - likewise
 
+        plain = self._style.plain
         console = Console(
-            file=self._stream, highlight=False, color_system=None if self._plain else "auto"
+            file=self._stream, highlight=False, color_system=None if plain else "auto"
         )
-        full, rest = "=-" if self._plain else "━─"
+        full, rest = "=-" if plain else "━─"
         with Live(
             console=console,
             auto_refresh=False,
@@ -118,7 +94,7 @@ class Progress:
                 elapsed = time.monotonic() - self._started
                 filled = BAR - BAR * len(self._waiting) // max(self._total, 1)
                 # The ellipsis of rich is no ASCII.
-                line = Text(no_wrap=True, overflow="crop" if self._plain else "ellipsis", end="")
+                line = Text(no_wrap=True, overflow="crop" if plain else "ellipsis", end="")
                 line.append(full * filled, "green")
                 line.append(rest * (BAR - filled), "dim")
                 line.append(f" {self.sentence(elapsed)}")

@@ -7,16 +7,13 @@ without a word are the rule here, and a log must show that they are not the end.
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import TextIO, final
 
 from preflight.model import Stage
 from preflight.report.layout import Page, Span
 from preflight.report.printable import bounded, visible
-from preflight.report.style import Style, started_with
+from preflight.report.showing import Showing
 
 TICK = 0.2
 PATIENCE = 30.0  # seconds: what a log hears of the same stage
@@ -50,11 +47,8 @@ def _how(stage: Stage) -> str:
 
 
 @final
-class Stages:
-    """A context manager around a deployment; `now` is asked for its stages again and again.
-
-    Nothing here can fail the run: a stream that breaks ends the showing.
-    """
+class Stages(Showing):
+    """A context manager around a deployment; `now` is asked for its stages again and again."""
 
     def __init__(
         self,
@@ -63,33 +57,11 @@ class Stages:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._now = now
-        self._stream = sys.stderr if stream is None else stream
-        environ = started_with() if environ is None else environ
-        self._style = Style.of(self._stream, environ)
-        dumb = environ.get("TERM", "dumb") == "dumb"
-        show = self._write_lines if dumb or not self._stream.isatty() else self._draw
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._quietly, args=(show,), daemon=True)
+        super().__init__(stream, environ)
 
     def __enter__(self) -> Stages:
         self._thread.start()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End, with all that is to be told shown."""
-        self._over.set()
-        self._thread.join()
-
-    def _quietly(self, show: Callable[[], None]) -> None:
-        try:
-            show()
-        except (OSError, ValueError):  # a broken pipe, a stream that was closed
-            self._over.wait()
 
     def _write_lines(self) -> None:
         told, quiet = 0, 0.0
