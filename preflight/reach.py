@@ -49,6 +49,11 @@ class Reach:
     local: bool
     started: datetime
 
+    @property
+    def controller(self) -> Node:
+        """The node that deploys, of a fleet that `site` has given."""
+        return next(node for node in self.nodes if node.site)
+
     def alone(self, node: Node) -> Reach:
         """One node by itself: what is judged of the whole fleet is left out."""
         checks = tuple(check for check in self.checks if isinstance(check, Check))

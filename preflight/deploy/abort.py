@@ -77,7 +77,7 @@ def abort(
     Raises UsageError where there are volumes and `terms` do not give their number, and where
     another namespace's deployment would be hit too.
     """
-    controller = next(node for node in fleet.nodes if node.site)
+    controller = fleet.controller
     cluster = Cluster(controller, fleet.connect)
     there = remains(cluster)
     refuse_strangers(there, cluster.namespace)

@@ -14,7 +14,7 @@ from preflight.deploy import gate, objects, smoke
 from preflight.deploy.cluster import LIMITS, Cluster
 from preflight.deploy.deployer import Deployer, Reading, Work
 from preflight.deploy.keys import ADMIN_FILE, Keys, keys
-from preflight.deploy.place import Place, claimed, state_folder
+from preflight.deploy.place import Place, claimed
 from preflight.deploy.redact import Redactor
 from preflight.deploy.run import GRACE, SLOW, Conversation, Options, run
 from preflight.deploy.verify import copies
@@ -22,6 +22,7 @@ from preflight.deploy.watch import Watch
 from preflight.errors import DeployError, TransportError, Unknown
 from preflight.facts import deployment as facts
 from preflight.facts.kubernetes.command import kubectl
+from preflight.journal import state_folder
 from preflight.model import (
     Check,
     Deployment,
@@ -84,7 +85,7 @@ def deploy(
     Nothing is begun unless all is green, but for the checks that a person said to go without.
     Raises DeployError where it cannot be begun, UsageError for keys that cannot be.
     """
-    controller = next(node for node in fleet.nodes if node.site)
+    controller = fleet.controller
     cluster = Cluster(controller, fleet.connect)
     before = going_on(cluster, fleet.survey(UNHURRIED))
     ready = gate.verdict(before.findings, terms.forced, strict=terms.strict)
@@ -148,7 +149,7 @@ def failed(before: Survey, controller: Node, made: Deployment) -> Survey:
 
 def patches(fleet: Reach, inventory: Inventory, deployer: Deployer) -> str:
     """What is changed in the deployer's private copy, as a unified diff; no node is asked."""
-    controller = next(node for node in fleet.nodes if node.site)
+    controller = fleet.controller
     probes = deployer.needs(controller)
     known = collect(controller, probes, fleet.connect(controller), LIMITS)
     return deployer.difference(Work(inventory, known))

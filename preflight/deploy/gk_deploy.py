@@ -17,11 +17,9 @@ from preflight.deploy.templates import toleration
 from preflight.errors import DeployError, Unknown
 from preflight.facts import deployer as facts
 from preflight.facts.kubernetes.command import site
-from preflight.model import Check, Node, Probe, Role, Stage
+from preflight.model import Check, Node, Probe, Stage
 
 CONFIG = "heketi.json.template"
-FEWEST = 3
-"""Storage nodes below which heketi cannot keep three copies (N21)."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +87,8 @@ class GkDeploy:
 
     @staticmethod
     def _single(work: Work) -> bool:
-        members = [node for node in work.inventory.nodes if node.role is Role.STORAGE]
-        return len(members) < FEWEST and "--single-node" not in work.options
+        alone = verify.copies(work.controller.node) == 1
+        return alone and "--single-node" not in work.options
 
     def _tree(self, work: Work) -> tree.Tree:
         """The files of its folder deploy/, as they are. Raises DeployError."""

@@ -19,25 +19,19 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from preflight.deploy.tree import Tree
 from preflight.errors import DeployError
+from preflight.facts.kubernetes.command import way
+from preflight.journal import new_name
 from preflight.model import Deployer
 
 LOG = "gk-deploy.log"
 PAUSE = 0.05
 """Seconds after which to look again whether a lock is free."""
-
-
-def state_folder() -> Path:
-    """Where gkprep keeps what outlives a restart: `~/.local/state/gkprep`, or $XDG_STATE_HOME's."""
-    from platformdirs import user_state_path  # noqa: PLC0415 - only who deploys needs it
-
-    return user_state_path("gkprep", appauthor=False)
 
 
 @dataclass(frozen=True)
@@ -49,8 +43,7 @@ class Place:
     @classmethod
     def made(cls, parent: Path) -> Place:
         """A new one below `parent`; raises DeployError where there can be none."""
-        now = datetime.now(timezone.utc)
-        place = cls(parent / f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 16:04x}")
+        place = cls(parent / new_name())
         try:
             parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             place.folder.mkdir(mode=0o700)
@@ -132,11 +125,10 @@ class Place:
 
 def kubectl_wrapper(deployer: Deployer) -> str:
     """A program called kubectl, which is the name that gk-deploy's `-c` takes (C7)."""
-    words = [shutil.which(deployer.kubectl) or deployer.kubectl]
     if deployer.kubeconfig:
-        words.append(f"--kubeconfig={os.path.abspath(deployer.kubeconfig)}")  # noqa: PTH100 - no links followed
-    if deployer.context:
-        words.append(f"--context={deployer.context}")
+        whole = Path(os.path.abspath(deployer.kubeconfig))  # noqa: PTH100 - no links followed
+        deployer = replace(deployer, kubeconfig=whole)
+    words = [shutil.which(deployer.kubectl) or deployer.kubectl, *way(deployer)]
     return f'#!/bin/sh\n{_kubeconfig()}exec {shlex.join(words)} "$@"\n'
 
 

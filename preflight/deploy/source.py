@@ -24,7 +24,7 @@ def ensure(fleet: Reach, agreed: Callable[[str], bool]) -> None:
 
     Raises DeployError where it cannot be had.
     """
-    controller = next(node for node in fleet.nodes if node.site)
+    controller = fleet.controller
     shell = fleet.connect(controller)
     if missing(controller, shell) and agreed(repository(controller)):
         clone(controller, fleet.connect(controller))

@@ -20,11 +20,9 @@ from preflight.collect import collect, side_by_side
 from preflight.diagnose import deployment, inside, objects
 from preflight.diagnose.evidence import Evidence, Kind, Part, Place, Reading, Trouble, Unread
 from preflight.errors import Unknown
+from preflight.facts.kubernetes.command import TIMEOUT, way
 from preflight.model import Deployer, Facts, Limits, Node, Probe, Role
 from preflight.transport import Shell
-
-REQUEST = "10s"
-"""The most that one request to the API server may take; it has no part in exec, logs and events."""
 
 LOG_LINES, JOURNAL_LINES, BYTES = 5000, 200, 1 << 20
 
@@ -52,12 +50,7 @@ def controller() -> Node:
 
 def kubectl(deployer: Deployer) -> tuple[str, ...]:
     """Kubectl's words up to its command, for a person to type; not yet quoted."""
-    words = [deployer.kubectl]
-    if deployer.kubeconfig:
-        words.append(f"--kubeconfig={deployer.kubeconfig}")
-    if deployer.context:
-        words.append(f"--context={deployer.context}")
-    return tuple(words)
+    return (deployer.kubectl, *way(deployer))
 
 
 @dataclass(frozen=True)
@@ -131,7 +124,7 @@ class Kubectl:
     """kubectl's commands as probes, every word quoted."""
 
     def __init__(self, deployer: Deployer) -> None:
-        words = (*kubectl(deployer), f"--request-timeout={REQUEST}", "-n", deployer.namespace)
+        words = (*kubectl(deployer), f"--request-timeout={TIMEOUT}s", "-n", deployer.namespace)
         self.start = shlex.join(words)
         self.shown = f"kubectl -n {deployer.namespace} get"
 

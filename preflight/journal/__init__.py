@@ -10,8 +10,20 @@ journal has one JSON object a line, on the disk before the step that it tells of
 that was killed can be read: a step without an end may have been taken, or half of it.
 """
 
-from preflight.journal.keep import Journal, runs_folder
+from preflight.journal.keep import Journal, new_name, runs_folder, state_folder
 from preflight.journal.plain import FILE, ON_NODE
 from preflight.journal.tell import Record, Taken, read, runs, undone
 
-__all__ = ["FILE", "ON_NODE", "Journal", "Record", "Taken", "read", "runs", "runs_folder", "undone"]
+__all__ = [
+    "FILE",
+    "ON_NODE",
+    "Journal",
+    "Record",
+    "Taken",
+    "new_name",
+    "read",
+    "runs",
+    "runs_folder",
+    "state_folder",
+    "undone",
+]

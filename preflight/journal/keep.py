@@ -20,11 +20,25 @@ from preflight.model import Act, Action, Done, Node
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
-def runs_folder() -> Path:
-    """Where the runs are: `~/.local/state/gkprep/runs`, or below $XDG_STATE_HOME."""
-    from platformdirs import user_state_path  # noqa: PLC0415 - only who changes a node needs it
+def state_folder() -> Path:
+    """Where gkprep keeps what outlives a restart: `~/.local/state/gkprep`, or $XDG_STATE_HOME's."""
+    from platformdirs import user_state_path  # noqa: PLC0415 - only who changes something needs it
 
-    return user_state_path("gkprep", appauthor=False) / "runs"
+    return user_state_path("gkprep", appauthor=False)
+
+
+def runs_folder() -> Path:
+    """Where the runs are."""
+    return state_folder() / "runs"
+
+
+def new_name() -> str:
+    """A name for what is begun now.
+
+    Names sort as the runs came; the last four digits are multiples of 16 microseconds.
+    """
+    now = datetime.now(timezone.utc)
+    return f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 16:04x}"
 
 
 def _settle(folder: Path) -> None:
@@ -60,9 +74,7 @@ class Journal:
         undoes: str | None = None,
     ) -> Journal:
         """Begin a run of `command` on `nodes` below `folder`; `undoes` is the run it takes back."""
-        now = datetime.now(timezone.utc)
-        # Names sort as the runs came; the last four digits are multiples of 16 microseconds.
-        name = f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 16:04x}"
+        name = new_name()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (folder / name).mkdir(mode=0o700)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from preflight.model import Node, Site
+from preflight.model import Deployer, Node, Site
 
 TIMEOUT = 10
 """Seconds for one request, so that a server that does not answer leaves time to say so."""
@@ -20,12 +20,13 @@ def site(node: Node) -> Site:
 def kubectl(node: Node) -> str:
     """Shell words that call kubectl as the inventory's `deployer` says."""
     deployer = site(node).deployer
-    words = [deployer.kubectl, f"--request-timeout={TIMEOUT}s"]
-    if deployer.kubeconfig:
-        words.append(f"--kubeconfig={deployer.kubeconfig}")
-    if deployer.context:
-        words.append(f"--context={deployer.context}")
-    return shlex.join(words)
+    return shlex.join([deployer.kubectl, f"--request-timeout={TIMEOUT}s", *way(deployer)])
+
+
+def way(deployer: Deployer) -> tuple[str, ...]:
+    """The options that lead any kubectl to the inventory's cluster."""
+    told = (("kubeconfig", deployer.kubeconfig), ("context", deployer.context))
+    return tuple(f"--{name}={value}" for name, value in told if value)
 
 
 def get(kubectl: str, url: str) -> str:
