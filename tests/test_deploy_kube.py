@@ -315,6 +315,7 @@ def test_nothing_is_begun_without_consent(site: Site, words: list[str]) -> None:
     assert done.returncode == 1
     assert "-gy -c kubectl" in done.stdout
     assert "--admin-key '***' --user-key '***'" in done.stdout
+    assert "! controller: gluster-image: saw no pod runs it" in done.stdout
     for row in ("C1", "C2", "C4", "C10", "StorageClass glusterfs-storage"):
         assert row in done.stdout
     assert (site.objects(), site.labels(), site.logs()) == ([], [], [])

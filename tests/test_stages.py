@@ -59,6 +59,15 @@ def test_a_log_says_now_and_then_what_is_waited_for(monkeypatch: pytest.MonkeyPa
     assert "gkprep: 2 of 2 pods: 5 s, waiting for glusterfs-1 on node1 0/1" in lines
 
 
+def test_what_has_one_stage_is_shown_while_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "TICK", 0.02)
+    monkeypatch.setattr(stages, "PATIENCE", 0.04)
+    stream = io.StringIO()
+    with stages.meanwhile("smoke-test", "a volume", stream, {}):
+        time.sleep(0.2)
+    assert stream.getvalue().startswith("gkprep: 1 of 1 smoke-test: 0 s, waiting for a volume\n")
+
+
 class Broken(io.StringIO):
     """A stream that nobody reads any more."""
 

@@ -35,7 +35,7 @@ from preflight.model import (
     Verdict,
 )
 from preflight.reach import UNHURRIED, Reach
-from preflight.report.stages import Stages
+from preflight.report.stages import Stages, meanwhile
 from preflight.survey import Survey
 
 HIDDEN = Keys("***", "***")
@@ -97,7 +97,7 @@ def deploy(
         prospect(deployer, work),
         forced=gate.overridden(before.findings, terms.forced, strict=terms.strict),
         warnings=tuple(
-            f"{each.check}: {each.subject} {each.saw}".strip()
+            f"{each.node or 'cluster'}: {each.check}: saw {each.saw}, want {each.want}"
             for each in before.findings
             if each.status is Status.WARN and each.check not in terms.forced
         ),
@@ -271,16 +271,18 @@ def verified(cluster: Cluster, checks: Sequence[Check], *, smoke_too: bool) -> S
     namespace, node = cluster.namespace, cluster.controller
     asked = facts.service(kubectl(node), namespace)
     trouble: tuple[Finding, ...] = ()
-    try:
-        service = cluster.ask(asked)[asked]
-        if service and service.ip:
-            cluster.apply(objects.storage_class(namespace, service.ip, copies=copies(node)))
-    except (DeployError, Unknown) as exc:
-        why = Finding(facts.STORAGE_CLASS, Status.FAIL, f"it could not be made: {exc}")
-        trouble = (replace(why, check="storage-class", node=node.name),)
-    known = collect(node, judge.needs(checks, node), cluster.connect(node), LIMITS)
+    with meanwhile("verification", "the cluster, and heketi in it"):
+        try:
+            service = cluster.ask(asked)[asked]
+            if service and service.ip:
+                cluster.apply(objects.storage_class(namespace, service.ip, copies=copies(node)))
+        except (DeployError, Unknown) as exc:
+            why = Finding(facts.STORAGE_CLASS, Status.FAIL, f"it could not be made: {exc}")
+            trouble = (replace(why, check="storage-class", node=node.name),)
+        known = collect(node, judge.needs(checks, node), cluster.connect(node), LIMITS)
     findings = (*judge.judge(checks, {node.name: known}), *trouble)
     if smoke_too and judge.verdict(findings, strict=False) is Verdict.READY:
-        found = smoke.smoke_test(cluster)
+        with meanwhile(smoke.CHECK, smoke.NORMAL):
+            found = smoke.smoke_test(cluster)
         findings += (replace(found, check=smoke.CHECK, node=node.name),)
     return Survey({node.name: known}, findings)

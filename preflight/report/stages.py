@@ -7,6 +7,7 @@ without a word are the rule here, and a log must show that they are not the end.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO, final
 
@@ -110,3 +111,14 @@ class Stages(Showing):
                 page = Page(self._style)
                 write(page, self._now())
                 live.update(Text.from_ansi(page.text().rstrip("\n")), refresh=True)
+
+
+def meanwhile(
+    title: str,
+    waits: str,
+    stream: TextIO | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Stages:
+    """The same for what has one stage, which begins now and ends with the context."""
+    began = time.monotonic()
+    return Stages(lambda: (Stage(title, time.monotonic() - began, waits=waits),), stream, environ)
