@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from preflight.errors import PluginError, TransportError, Unknown
-from preflight.model import Facts, Limits, Node, Output, Probe
+from preflight.model import Facts, Limits, Node, Output, Probe, Role
 from preflight.transport import Shell
 
 # Both spellings of "out of time": coreutils' own, and 128 + SIGKILL of the shell that reports it.
@@ -28,9 +28,12 @@ TURN = 0.5
 """Seconds after which to look whether a signal has come."""
 
 
+_ROOTS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where root's tools are, for logins whose PATH has no sbin; the system's own tools go first."""
+
 _HEAD = """\
 LC_ALL=C LANG=C
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+PATH=PLACES
 export LC_ALL LANG PATH
 mark() { printf '\\n%s %s\\n' MARK "$1"; printf '\\n%s %s\\n' MARK "$1" >&2; }
 mark 'start 0'
@@ -54,7 +57,7 @@ def collect(node: Node, probes: Iterable[Probe[object]], shell: Shell, limits: L
     lost, cure = None, ""
     if remote:
         try:
-            output = shell.run(script(remote, mark, limits), limits)
+            output = shell.run(script(remote, mark, limits, node.role), limits)
         except TransportError as exc:
             lost, cure = str(exc), exc.cure
         except PluginError:
@@ -134,14 +137,21 @@ def unite(probes: Iterable[Probe[object]]) -> list[Probe[object]]:
     return list(by_name.values())
 
 
-def head(mark: str) -> str:
-    """What every script begins with: a locale, a path, and `mark WORDS` for both streams."""
-    return _HEAD.replace("MARK", mark)
+def head(mark: str, role: Role = Role.STORAGE) -> str:
+    """What every script begins with: a locale, a path, and `mark WORDS` for both streams.
+
+    On the controller the user's own PATH goes first: the kubectl and the python that a deployment
+    runs are those that it finds.
+    """
+    places = f"$PATH:{_ROOTS}" if role is Role.CONTROLLER else f"{_ROOTS}:$PATH"
+    return _HEAD.replace("PLACES", places).replace("MARK", mark)
 
 
-def script(probes: Sequence[Probe[object]], mark: str, limits: Limits) -> str:
+def script(
+    probes: Sequence[Probe[object]], mark: str, limits: Limits, role: Role = Role.STORAGE
+) -> str:
     """Build the one script that asks all of `probes`, with `mark` between their answers."""
-    lines = [head(mark)]
+    lines = [head(mark, role)]
     for number, probe in enumerate(probes):
         command = f"timeout -s KILL {limits.probe:g} sh -c {shlex.quote(probe.command)} </dev/null"
         lines.append(f'{command}\nmark "{number} $?"\n')

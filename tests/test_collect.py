@@ -11,15 +11,16 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from preflight.collect import collect, cut, read_reply, script, side_by_side, unite
 from preflight.errors import PluginError, TransportError, Unknown
-from preflight.model import Facts, Limits, Node, Output, Probe
+from preflight.model import Facts, Limits, Node, Output, Probe, Role
 
 NODE = Node("node1", "192.0.2.1", "192.0.2.1")
 LIMITS = Limits(connect=5, probe=1, node=20)
@@ -248,6 +249,16 @@ def test_each_probe_is_asked_once_however_many_need_it() -> None:
     again = Probe("first", "echo first", str)
     assert unite([FIRST, LAST, again, FIRST]) == [FIRST, LAST]
     assert script(unite([FIRST, again]), MARK, LIMITS).count("echo first") == 1
+
+
+def test_the_controllers_user_is_believed_which_program_is_meant(tmp_path: Path) -> None:
+    program = tmp_path / "awk"
+    program.write_text("#!/bin/sh\necho mine\n")
+    program.chmod(0o755)
+    shell = Here(["env", f"PATH={tmp_path}:/usr/bin:/bin", "sh", "-s"])
+    asked = probe("whose", "awk 'BEGIN { print \"of root\" }'")
+    for role, whose in ((Role.CONTROLLER, "mine\n"), (Role.STORAGE, "of root\n")):
+        assert collect(replace(NODE, role=role), [asked], shell, LIMITS)[asked] == whose
 
 
 def test_two_probes_of_one_name_are_a_mistake() -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from preflight.facts.kubernetes.claims import Claim, Volume, claim, volumes
 from preflight.facts.kubernetes.command import kubectl, site
 from preflight.facts.kubernetes.image import Image, image
-from preflight.facts.kubernetes.kubelet import Kubelet, Try, kubelet
+from preflight.facts.kubernetes.kubelet import Kubelet, kubelet
 from preflight.facts.kubernetes.members import LABEL, Member, Taint, nodes
 from preflight.facts.kubernetes.objects import (
     BINDING,
@@ -33,6 +33,7 @@ from preflight.facts.kubernetes.objects import (
     topology,
 )
 from preflight.facts.kubernetes.rights import Right, rights
+from preflight.facts.kubernetes.tried import Try
 from preflight.facts.kubernetes.version import Told, Version, client, server
 
 __all__ = [

@@ -7,10 +7,8 @@ import shlex
 from dataclasses import dataclass
 
 from preflight.facts.kubernetes.command import get
+from preflight.facts.kubernetes.tried import PATIENCE
 from preflight.model import PortRange, Probe
-
-PATIENCE = 8
-"""Seconds for the answer out of the pod."""
 
 # glusterfs' own defaults, where glusterd.vol says nothing (xlators/mgmt/glusterd, GF_IANA_PRIV_PORT
 # and GF_PORT_MAX since release 10).
@@ -79,6 +77,7 @@ if said=$(timeout -s KILL {PATIENCE} {kubectl} --namespace={namespace} exec "$1"
   sh -c {shlex.quote(_INSIDE)} 2>&1); then
   printf '%s\\n' "$said"
 else
+  case $? in 124 | 137) said='no answer within {PATIENCE} s' ;; esac
   printf 'complaint %s\\n' "$(printf '%s\\n' "$said" | tail -n 1)"
 fi""",
         parse_image,
