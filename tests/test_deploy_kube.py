@@ -252,19 +252,21 @@ def wait_for(reached: Any, seconds: float = 60) -> None:
 
 @ONLY_OURS
 @pytest.mark.parametrize(
-    ("fault", "row"),
+    ("fault", "why", "row"),
     [
-        ("no-last-line", "D2"),
-        ("empty-address", "D14"),
-        ("copy-job-hangs", "copy-job"),
-        ("topology-fails", "Error loading the cluster topology"),
-        ("topology-refused", "Error loading the cluster topology"),
+        ("no-last-line", "exit status 0, but not with", "D2"),
+        ("empty-address", "no address of heketi's", "D14"),
+        ("copy-job-hangs", "copy-job", "N13"),
+        ("topology-fails", "Error loading the cluster topology", "D7"),
+        ("topology-refused", "Error loading the cluster topology", "D7"),
     ],
 )
-def test_what_is_no_success_is_not_called_one(site: Site, fault: str, row: str) -> None:
+def test_what_is_no_success_is_not_called_one(site: Site, fault: str, why: str, row: str) -> None:
     code, report = site.deploy(wait=10, GKPREP_STANDIN_FAULT=fault)
     assert (code, report["verdict"]) == (1, "blocked"), report["deployment"]
-    assert row in report["deployment"]["stopped"]
+    assert why in report["deployment"]["stopped"]
+    assert [cause["id"] for cause in report["causes"]] == [row]
+    assert report["unexplained"] == []
     assert site.plane.kubectl("get", "sc", "-o", "name").stdout == ""
 
 

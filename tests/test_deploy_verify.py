@@ -16,7 +16,7 @@ from preflight.deploy.remains import Remains, Stock
 from preflight.deploy.verify import verification
 from preflight.deploy.why import in_hand
 from preflight.diagnose import match, table
-from preflight.diagnose.evidence import together
+from preflight.diagnose.evidence import Reading, together
 from preflight.errors import Unknown, UsageError
 from preflight.facts import deployment as facts
 from preflight.facts.deployment import Disk, Known, Peer, Pod, Service, StorageClass
@@ -24,6 +24,7 @@ from preflight.facts.kubernetes import Volume, kubectl
 from preflight.judge import judge, verdict
 from preflight.model import (
     Deployer,
+    Deployment,
     Device,
     Facts,
     Finding,
@@ -279,13 +280,15 @@ def test_what_an_abort_leaves_is_told_with_what_removes_it() -> None:
 
 # Why.
 
+MADE_BY = Deployment("gk-deploy", (), 0, "", Path("gk-deploy.log"))
+
 
 def test_what_was_not_met_is_in_the_diagnosis_hand() -> None:
     missed = Finding(
         "volume", Status.FAIL, "Pending", says="no volume plugin matched", check="smoke-test"
     )
     broke_off = Finding("gk-deploy", Status.FAIL, "exit status 1", check="deployment")
-    known = in_hand([missed, broke_off])
+    known = in_hand([missed, broke_off], replace(MADE_BY, rc=1, stopped="exit status 1"))
     assert [(each.object, each.saw) for each in known.troubles] == [
         ("smoke-test volume", "Pending")
     ]
@@ -294,6 +297,17 @@ def test_what_was_not_met_is_in_the_diagnosis_hand() -> None:
     found = match.diagnose(together([known]), table.load())
     assert found.verdict is Verdict.BLOCKED
     assert "C3" in {cause.id for cause in found.causes}
+
+
+def test_what_a_deployer_that_ended_with_0_has_done_is_in_hand_too() -> None:
+    """Its output says that all is well, or nothing (D2)."""
+    stopped = 'gk-deploy ended with exit status 0, but not with "Deployment complete!" (D2)'
+    known = in_hand([], replace(MADE_BY, stopped=stopped))
+    output = Reading(works=("gk-deploy",))
+    found = match.diagnose(together([output, known]), table.load())
+    assert [cause.id for cause in found.causes] == ["D2"]
+    assert found.causes[0].evidence[0].lines == (stopped,)
+    assert (found.works, found.unexplained) == ((), ())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from preflight.deploy import flow
 from preflight.deploy.flow import Outcome
 from preflight.diagnose import look
 from preflight.diagnose.evidence import Diagnosis, Evidence, Kind, Reading, Trouble
-from preflight.model import Finding, Inventory, Status
+from preflight.model import Deployment, Finding, Inventory, Status
 from preflight.reach import UNHURRIED, Reach
 
 ORIGIN = "gkprep deploy"
@@ -26,23 +26,23 @@ def why(fleet: Reach, inventory: Inventory, outcome: Outcome) -> Diagnosis | Non
         outcome.before,
         UNHURRIED,
         log=outcome.deployment.log,
-        also=in_hand(unmet),
+        also=in_hand(unmet, outcome.deployment),
     ).diagnosis
 
 
-def in_hand(unmet: list[Finding]) -> Reading:
+def in_hand(unmet: list[Finding], made: Deployment) -> Reading:
     """What was to be verified and was not: troubles, with the events that told of them.
 
-    What is only about the deployer itself, its output tells better.
+    What broke the deployer off, its output tells better; where it ended with 0, that tells nothing.
     """
     told = [each for each in unmet if each.check != flow.CHECK]
-    return Reading(
-        evidence=tuple(
-            Evidence(Kind.EVENTS, f"{each.check} {each.subject}", None, each.says, ORIGIN)
-            for each in told
-            if each.says
-        ),
-        troubles=tuple(
-            Trouble(f"{each.check} {each.subject}", None, each.saw, ORIGIN) for each in told
-        ),
-    )
+    said = [
+        Evidence(Kind.EVENTS, f"{each.check} {each.subject}", None, each.says, ORIGIN)
+        for each in told
+        if each.says
+    ]
+    troubles = [Trouble(f"{each.check} {each.subject}", None, each.saw, ORIGIN) for each in told]
+    if made.stopped and made.rc == 0:
+        said.append(Evidence(Kind.GK_DEPLOY, made.name, None, made.stopped, ORIGIN))
+        troubles.append(Trouble(made.name, None, made.stopped, ORIGIN))
+    return Reading(evidence=tuple(said), troubles=tuple(troubles))

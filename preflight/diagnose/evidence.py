@@ -174,14 +174,15 @@ def together(readings: Iterable[Reading]) -> Reading:
     """
     all_of = list(readings)
     places = _known_places(place for each in all_of for place in each.places)
-    works = tuple(dict.fromkeys(work for each in all_of for work in each.works))
     broken = {trouble.object for each in all_of for trouble in each.troubles}
+    worked = dict.fromkeys(work for each in all_of for work in each.works)
+    works = tuple(work for work in worked if work not in broken)
     return Reading(
         tuple(
             _placed(piece, places)
             for each in all_of
             for piece in map(_masked, each.evidence)
-            if not _history(piece, set(works) - broken)
+            if not _history(piece, set(works))
         ),
         tuple(
             dict.fromkeys(
