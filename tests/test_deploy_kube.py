@@ -271,12 +271,20 @@ def test_what_is_no_success_is_not_called_one(site: Site, fault: str, why: str, 
 
 
 @ONLY_OURS
-def test_what_gk_deploy_writes_stays_in_its_private_copy(site: Site) -> None:
-    """D3."""
+def test_what_gk_deploy_writes_to_its_private_copy_is_no_success_and_stays_there(
+    site: Site,
+) -> None:
+    """D3: all is there then, but what made it is not what was checked and patched."""
     folder = site.gk_deploy.parent
     before = contents(folder)
     code, report = site.deploy(GKPREP_STANDIN_FAULT="writes-files")
-    assert code == 0, faults(report)
+    assert (code, report["verdict"]) == (1, "blocked"), report["deployment"]
+    assert report["deployment"]["stopped"] == (
+        "gk-deploy wrote to what it was given: deploy/kube-templates/heketi-service-account.yaml,"
+        " deploy/left-behind (D3)"
+    )
+    assert [cause["id"] for cause in report["causes"]] == ["D3"]
+    assert site.plane.kubectl("get", "sc", "-o", "name").stdout == ""
     assert contents(folder) == before
     [log] = site.logs()
     assert [file.name for file in log.parent.iterdir()] == [log.name]

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from preflight.deploy.gk_deploy import Told
+from preflight.controller import controller
+from preflight.deploy import flow
+from preflight.deploy.cluster import Cluster
+from preflight.deploy.deployer import Work
+from preflight.deploy.gk_deploy import GkDeploy, Told
 from preflight.deploy.keys import Keys
 from preflight.deploy.place import Place, claimed, kubectl_wrapper
 from preflight.deploy.redact import Redactor
 from preflight.deploy.run import WAIT, Conversation, Options, options, run
 from preflight.errors import DeployError, UsageError
-from preflight.model import Deployer, Output
+from preflight.model import Deployer, Facts, Inventory, Node, Output
 from preflight.transport import Local
 
 KEYS = Keys("onlyHEREadmin1", "onlyHEREuser22")
@@ -84,6 +90,64 @@ def test_it_works_in_an_empty_folder_which_goes_with_all_but_the_log(place: Plac
     assert told.log == f"{place.work}\n0077\n"
     place.empty()
     assert [file.name for file in place.folder.iterdir()] == ["gk-deploy.log"]
+
+
+@pytest.mark.parametrize(
+    ("script", "files"),
+    [
+        ("echo {} >heketi.json; rm heketi.json; echo {} >own; mkdir $PLACE/deploy/made", []),
+        ("echo {} >$PLACE/deploy/left", ["deploy/left"]),
+        ("echo >>$PLACE/deploy/gk-deploy; : >$PLACE/bin/sed", ["bin/sed", "deploy/gk-deploy"]),
+        ("printf %s '[]' >$PLACE/topology.json", ["topology.json"]),
+        (
+            "rm $PLACE/deploy/gk-deploy; ln -s . $PLACE/deploy/link",
+            ["deploy/gk-deploy", "deploy/link"],
+        ),
+        (
+            "mv $PLACE/deploy $PLACE/other; ln -s / $PLACE/deploy",
+            ["deploy", "deploy/gk-deploy", "other/gk-deploy"],
+        ),
+        ("mkdir $PLACE/deploy/deep; mkfifo $PLACE/deploy/deep/pipe", ["deploy/deep/pipe"]),
+    ],
+)
+def test_what_it_writes_to_what_it_was_given_is_found(
+    place: Place, script: str, files: list[str]
+) -> None:
+    """D3: where it works it may write, and what it was given it leaves as it is."""
+    place.fill({"gk-deploy": script}, "{}", Deployer())
+    given = place.given()
+    environment = {**os.environ, "PLACE": str(place.folder)}
+    command = ["bash", "-e", str(place.copy / "gk-deploy")]
+    subprocess.run(command, check=True, cwd=place.work, env=environment)
+    assert list(place.written(given)) == files
+
+
+@dataclass(frozen=True)
+class Scripted(GkDeploy):
+    """A deployer that is a shell script."""
+
+    text: str = ""
+
+    def prepare(self, work: Work, place: Place) -> None:
+        place.fill({"gk-deploy": self.text}, "{}", work.inventory.deployer)
+
+
+def test_what_it_wrote_is_told_beside_what_else_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D3: not all names, where there are many, and none that could forge a line."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    text = "cd ${0%/*}; for n in 1 2 3 4 5 6 $'0\\n'; do echo >\"$n\"; done; exit 3"
+    nodes = (Node("node1", "127.0.0.1", "127.0.0.1"),)
+    inventory = Inventory(nodes, deployer=Deployer(kubectl="no-such"))
+    node, deployer = controller(inventory), Scripted(text=text)
+    work = Work(inventory, Facts(node, {}))
+    cluster = Cluster(node, lambda _: Local(become=False))
+    made = flow.make(cluster, deployer, work, flow.Run(deployer.command, Told()), KEYS)
+    assert made.stopped == (
+        "gk-deploy ended with exit status 3; gk-deploy wrote to what it was given:"
+        " deploy/0\\n, deploy/1, deploy/2, deploy/3, deploy/4 and 2 more (D3)"
+    )
 
 
 def test_kubectl_is_the_inventorys(place: Place, tmp_path: Path) -> None:

@@ -300,14 +300,17 @@ def test_what_was_not_met_is_in_the_diagnosis_hand() -> None:
 
 
 def test_what_a_deployer_that_ended_with_0_has_done_is_in_hand_too() -> None:
-    """Its output says that all is well, or nothing (D2)."""
-    stopped = 'gk-deploy ended with exit status 0, but not with "Deployment complete!" (D2)'
-    known = in_hand([], replace(MADE_BY, stopped=stopped))
-    output = Reading(works=("gk-deploy",))
-    found = match.diagnose(together([output, known]), table.load())
-    assert [cause.id for cause in found.causes] == ["D2"]
-    assert found.causes[0].evidence[0].lines == (stopped,)
-    assert (found.works, found.unexplained) == ((), ())
+    """Its output says that all is well, or nothing (D2, D3)."""
+    for row, stopped in (
+        ("D2", 'gk-deploy ended with exit status 0, but not with "Deployment complete!" (D2)'),
+        ("D3", "gk-deploy wrote to what it was given: deploy/left-behind (D3)"),
+    ):
+        known = in_hand([], replace(MADE_BY, stopped=stopped))
+        output = Reading(works=("gk-deploy",))
+        found = match.diagnose(together([output, known]), table.load())
+        assert [cause.id for cause in found.causes] == [row]
+        assert found.causes[0].evidence[0].lines == (stopped,)
+        assert (found.works, found.unexplained) == ((), ())
 
 
 @pytest.mark.parametrize(

@@ -25,15 +25,15 @@ from checks.kubernetes_namespace import kubernetes_namespace
 from checks.kubernetes_rights import kubernetes_rights
 from preflight import registry, select
 from preflight.controller import controller
-from preflight.deploy import gate, manifest, objects, verify
+from preflight.deploy import flow, gate, manifest, objects, verify
 from preflight.deploy.abort import Backwards
+from preflight.deploy.cluster import Cluster
 from preflight.deploy.deployer import Work
-from preflight.deploy.gk_deploy import GkDeploy, Told, where
+from preflight.deploy.gk_deploy import GkDeploy, where
 from preflight.deploy.keys import ADMIN_VARIABLE, Keys, keys
 from preflight.deploy.patches import Asked
 from preflight.deploy.place import Place
-from preflight.deploy.redact import Redactor
-from preflight.deploy.run import _SCRIPT, Conversation, options, run
+from preflight.deploy.run import _SCRIPT, options
 from preflight.deploy.stages import Verdict as Judged
 from preflight.deploy.tree import NEEDED, SCRIPT
 from preflight.diagnose import match, saved, table
@@ -66,7 +66,8 @@ from tests.test_controller_checks import (
     version,
 )
 from tests.test_deploy_verify import PODS, SERVICE, look
-from tests.test_diagnose_cluster import GLUSTER, Cluster, pod
+from tests.test_diagnose_cluster import GLUSTER, pod
+from tests.test_diagnose_cluster import Cluster as Answers
 from tests.test_patches import OWN, patched, run_snippet, workloads
 
 OTHER_NAMESPACE = Binding("edit", ("ServiceAccount other/heketi-service-account",))
@@ -97,16 +98,12 @@ class World:
         self.patch.setenv("GKPREP_STANDIN_FAULT", fault)
         self.patch.chdir(gk.cwd)
         (gk.cwd / MINE).write_text("a file of the caller's")
-        work, place = self.work(), Place.made(self.folder / "deployments")
-        GkDeploy().prepare(work, place)
-        told = Told()
-        with place.open_log() as log:
-            redactor = Redactor((HEKETIS.admin, HEKETIS.user))
-            heard = Conversation(told, redactor, log, 60, lambda: None)
-            command = GkDeploy().command(work, place, HEKETIS)
-            done = run(Local(become=False), place, command, heard)
-        assert place.quiet(5)
-        return Ran(gk, place.log.read_text(), told.ended(done.rc, 0.0))
+        self.patch.setenv("XDG_STATE_HOME", str(self.folder / "state"))
+        work, gk_deploy = self.work(), GkDeploy()
+        cluster = Cluster(work.controller.node, lambda _: Local(become=False))
+        way = flow.Run(gk_deploy.command, gk_deploy.reading())
+        made = flow.make(cluster, gk_deploy, work, way, HEKETIS)
+        return Ran(gk, made.log.read_text(), made.stopped)
 
     def work(self) -> Work:
         """The deployment that `deployed` makes."""
@@ -324,7 +321,7 @@ def heketi_is_asked(world: World) -> bool:
     """gk-deploy says that glusterd does not run; why, only heketi's log says."""
     heketi = pod("deploy-heketi-1", "node1", ready=True)
     heketi["metadata"]["labels"] = {"deploy-heketi": "pod"}
-    plane = Cluster(world.folder)
+    plane = Answers(world.folder)
     plane.has("pods", *GLUSTER, pod("glusterfs-2", "node2", ready=True), heketi)
     for kind in ("daemonsets", "events", "nodes", "storageclasses", "pods Pending"):
         plane.has(kind)
@@ -434,6 +431,12 @@ ROWS: dict[str, tuple[Case, ...]] = {
             SCRIPT_OF_A_RUN.replace(" && cd {work}", ""),
             callers_file_stays,
         ),
+        instead(
+            f"{DEPLOY}.place.Place.written",
+            lambda *_: (),
+            lambda world: "deploy/left-behind" in world.deployed("writes-files").why,
+        ),
+        unknown("D3", diagnosed("D3")),
     ),
     "D4": (instead(f"{DEPLOY}.run._OPTIONS", {"--ssh-user": ".+"}, value_is_refused),),
     "D5": (unchecked(kubernetes_rights, closed(rights=NO_RIGHTS)),),

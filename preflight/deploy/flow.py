@@ -35,6 +35,7 @@ from preflight.model import (
     Verdict,
 )
 from preflight.reach import UNHURRIED, Reach
+from preflight.report.printable import visible
 from preflight.report.stages import Stages, meanwhile
 from preflight.survey import Survey
 
@@ -43,6 +44,9 @@ CHECK = "deployment"
 UNDER_WAY = facts.DEPLOY_HEKETI
 ENDING = 1.5
 """Seconds that what was started gets to end in, less than an interrupt leaves for all."""
+
+NAMED = 5
+"""So many files are named of those that a deployer has changed."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def going_on(cluster: Cluster, found: Survey) -> Survey:
 
 def failed(before: Survey, controller: Node, made: Deployment) -> Survey:
     """What there is to tell of a deployment that broke off; the causes are a diagnosis's."""
-    want = "exit 0, its last line, and heketi's address"
+    want = "exit 0, its last line, heketi's address, and nothing written to what it was given"
     finding = Finding(made.name, Status.FAIL, made.stopped, want, cure="gkprep diagnose")
     told = replace(finding, check=CHECK, node=controller.name)
     return Survey({controller.name: before.facts[controller.name]}, (told,))
@@ -225,6 +229,7 @@ def make(cluster: Cluster, deployer: Deployer, work: Work, way: Run, found: Keys
     reading = way.reading
     try:
         deployer.prepare(work, place)
+        given = place.given()
         command = way.command(work, place, found)
         with place.open_log() as log, Watch(cluster) as watch:
             redactor = Redactor((found.admin, found.user))
@@ -232,6 +237,8 @@ def make(cluster: Cluster, deployer: Deployer, work: Work, way: Run, found: Keys
             heard = Conversation(reading, redactor, log, silence, watch.lost)
             with Stages(lambda: _with_pods(reading.stages(time.monotonic()), watch.waits())):
                 done = run(cluster.connect(cluster.controller), place, command, heard)
+        place.quiet(ENDING)
+        written = place.written(given)
     except TransportError as exc:
         raise DeployError(f"{deployer.name} could not be started: {exc}") from exc
     except (KeyboardInterrupt, SystemExit):
@@ -242,8 +249,21 @@ def make(cluster: Cluster, deployer: Deployer, work: Work, way: Run, found: Keys
         place.empty()
     now = time.monotonic()
     why = reading.ended(done.rc, now)
-    stopped = heard.stopped or done.lost or why
+    reasons = (heard.stopped or done.lost or why, _wrote(deployer.name, written))
+    stopped = "; ".join(filter(None, reasons))
     return Deployment(deployer.name, reading.stages(now), done.rc, stopped, place.log)
+
+
+def _wrote(name: str, files: Sequence[str]) -> str:
+    """Why it is no success where it has changed what it was given; empty where it has not.
+
+    What it was checked and patched as is then not what has run.
+    """
+    if not files:
+        return ""
+    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+    named = ", ".join(visible(file) for file in files[:NAMED])
+    return f"{name} wrote to what it was given: {named}{more} (D3)"
 
 
 def _with_pods(stages: Sequence[Stage], pods: str) -> tuple[Stage, ...]:

@@ -7,7 +7,8 @@
     work/           where it is started, for it writes ./heketi.json and deletes it again (D3)
     lock            held by whatever runs in here
 
-Only its owner may look into it (0700). Of one that is over, the log stays.
+Only its owner may look into it (0700). Of one that is over, the log stays. What the deployer was
+given is to be as it was when that ends: one that is known writes nowhere but in work/ (D3).
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import fcntl
 import os
 import shlex
 import shutil
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,6 +93,29 @@ class Place:
         except OSError as exc:
             raise DeployError(f"{self.folder} cannot be written: {exc.strerror}") from exc
 
+    def given(self) -> Mapping[Path, bytes]:
+        """All files that the deployer is given, as they are now. Raises DeployError."""
+        try:
+            return {file: file.read_bytes() for file in self._files()}
+        except OSError as exc:
+            raise DeployError(f"{exc.filename} cannot be read: {exc.strerror}") from exc
+
+    def written(self, given: Mapping[Path, bytes]) -> tuple[str, ...]:
+        """The files that are not as they were `given` any more: made, changed or gone."""
+        now = set(self._files())
+        changed = (file for file in now & set(given) if not _holds(file, given[file]))
+        return tuple(
+            sorted(str(file.relative_to(self.folder)) for file in {*(now ^ set(given)), *changed})
+        )
+
+    def _files(self) -> Iterator[Path]:
+        """What there is beside the log, the lock and where it works; links are not followed."""
+        for part in set(self.folder.glob("*")) - {self.log, self.lock, self.work}:
+            below = () if part.is_symlink() else part.rglob("*")
+            for file in (part, *below):
+                if file.is_symlink() or not file.is_dir():
+                    yield file
+
     def open_log(self) -> IO[bytes]:
         """The log, which the owner alone may read, without a buffer. Raises DeployError."""
         try:
@@ -121,6 +146,16 @@ class Place:
                     time.sleep(PAUSE)
                 else:
                     return True
+
+
+def _holds(file: Path, content: bytes) -> bool:
+    """Whether it is a regular file with that in it; of a longer one nothing is read."""
+    try:
+        there = file.lstat()
+        same = stat.S_ISREG(there.st_mode) and there.st_size == len(content)
+        return same and file.read_bytes() == content
+    except OSError:
+        return False
 
 
 def kubectl_wrapper(deployer: Deployer) -> str:
