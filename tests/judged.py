@@ -1,0 +1,107 @@
+"""The controller's checks on facts given as values: what is in order, and what is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+from preflight.controller import controller
+from preflight.facts import deployer, kubernetes
+from preflight.facts.deployer import Python, Script
+from preflight.facts.kubernetes import (
+    Image,
+    Kubelet,
+    Member,
+    Namespace,
+    Object,
+    Planned,
+    Right,
+    Told,
+    Try,
+    Version,
+)
+from preflight.judge import judge, needs
+from preflight.model import Check, Deployer, Device, Facts, Finding, Inventory, Node, Status
+
+NODES = tuple(
+    Node(f"node{n}", f"10.77.0.1{n}", f"10.78.0.1{n}", devices=(Device("/dev/sda"),))
+    for n in (1, 2, 3)
+)
+INVENTORY = Inventory(NODES)
+SCRIPT = Script("/g/deploy/gk-deploy", next(iter(deployer.KNOWN)), templates=True, commit="7246eb4")
+FINE = Kubelet(Try(""), "kube-system/proxy", Try(""), Try(""))
+TOPOLOGY = tuple(Planned(n.name, n.storage or "", 1, ("/dev/sda",)) for n in NODES)
+CONFIG = Object("Secret", kubernetes.CONFIG)
+HEKETI = Object("Deployment", "heketi", 1, 1)
+
+
+def version(text: str) -> Told:
+    major, minor = text.split(".")[:2]
+    return Told(Version(int(major), int(minor), f"v{text}"))
+
+
+def member(name: str, address: str = "", **more: Any) -> Member:
+    own = {"unready": "", "schedulable": True, "taints": (), "label": None} | more
+    given = {"architecture": "amd64", "kubelet": "v1.20.2"} | own
+    return Member(name=name, addresses=(address,) if address else (), **cast("Any", given))
+
+
+MEMBERS = tuple(member(node.name, node.storage or "") for node in NODES)
+VALUES: dict[str, object] = {
+    "client": version("1.20.2"),
+    "server": version("1.20.2"),
+    "nodes": MEMBERS,
+    "namespace": Namespace("Active", ""),
+    "binding": None,
+    "objects": (),
+    "topology": None,
+    "rights": (Right("*", "*.*", allowed=True),),
+    "kubelet": FINE,
+    "image": Image("glusterfs-1", "4.1.5", "enabled"),
+    "gk_deploy": SCRIPT,
+    "python": Python("python3", "3.11.2"),
+}
+
+
+def found(check: Check, inventory: Inventory = INVENTORY, **given: object) -> dict[str, Finding]:
+    """What is found, by subject, where all is in order but for what is `given`, by probe."""
+    node = controller(inventory)
+    asked = [probe.name for probe in needs([check], node)]
+    values = VALUES | given
+    told = {name: values[name.partition("(")[0].rpartition(".")[2]] for name in asked}
+    findings = judge([check], {node.name: Facts(node, told)})
+    return {finding.subject: finding for finding in findings}
+
+
+def one(check: Check, inventory: Inventory = INVENTORY, **given: object) -> Finding:
+    """The only finding that is no pass."""
+    [finding] = [
+        each for each in found(check, inventory, **given).values() if each.status != Status.PASS
+    ]
+    return finding
+
+
+def with_deployer(**more: Any) -> Inventory:
+    return replace(INVENTORY, deployer=Deployer(**more))
+
+
+def members(*changed: Member, without: str = "") -> tuple[Member, ...]:
+    new = {each.name: each for each in (*MEMBERS, *changed)}
+    return tuple(each for name, each in new.items() if name != without)
+
+
+GOOD = (
+    replace(HEKETI, ready=0),
+    Object("Service", "heketi"),
+    Object("DaemonSet", "glusterfs", 3, 3),
+    Object("Endpoints", "heketi-storage-endpoints"),
+    Object("Service", "heketi-storage-endpoints"),
+    CONFIG,
+    Object("Secret", "heketi-admin-key"),
+)
+"""What a good deployment has made, while its heketi restarts."""
+
+ENDPOINTS = (
+    Object("Endpoints", "heketi-storage-endpoints"),
+    Object("Service", "heketi-storage-endpoints"),
+)
