@@ -48,6 +48,10 @@ def without(row: Row) -> Table:
     return replace(TABLE, rows=tuple(each for each in TABLE.rows if each is not row))
 
 
+def instead(row: Row, other: Row) -> Table:
+    return replace(TABLE, rows=tuple(other if each is row else each for each in TABLE.rows))
+
+
 def diagnosed(folder: Path, known: Table = TABLE) -> Diagnosis:
     return match.diagnose(together(saved.read(folder)), known)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from preflight.diagnose import saved
-from preflight.diagnose.evidence import together
+from preflight.diagnose import match, saved
+from preflight.diagnose.evidence import Diagnosis, Reading, together
 from preflight.model import Verdict
 from preflight.registry import checks
 from tests.diagnosed import (
@@ -20,6 +23,7 @@ from tests.diagnosed import (
     diagnosed,
     every_sample,
     expected,
+    instead,
     is_of,
     without,
     write,
@@ -70,6 +74,47 @@ def test_every_pattern_of_a_row_is_in_one_of_its_samples() -> None:
         for clause in (*row.every, *row.some):
             told = [p for p in texts if p.kind in clause.where and clause.pattern.search(p.text)]
             assert told, (name, clause.pattern.pattern)
+
+
+CLAUSES = [
+    (name, part, number)
+    for name, row in ROWS.items()
+    for part in ("every", "some", "unless", "also")
+    for number in range(len(getattr(row, part)))
+]
+
+
+@pytest.mark.parametrize(("name", "part", "number"), CLAUSES)
+def test_every_clause_is_needed_by_a_sample(name: str, part: str, number: int) -> None:
+    """Taken out, it changes what is said of one of them at least."""
+    row = ROWS[name]
+    clauses = getattr(row, part)
+    changed: dict[str, Any] = {part: clauses[:number] + clauses[number + 1 :]}
+    other = replace(row, **changed)
+    known = without(row) if not (other.every or other.some) else instead(row, other)
+    # The row's own samples tell in most cases, and what is about others is asked only then.
+    samples = sorted(PROVENANCE, key=lambda sample: expected(sample) is not row)
+    assert any(match.diagnose(read(sample), known) != usual(sample) for sample in samples)
+
+
+@cache
+def read(sample: str) -> Reading:
+    return together(saved.read(SAMPLES / sample))
+
+
+@cache
+def usual(sample: str) -> Diagnosis:
+    return match.diagnose(read(sample), TABLE)
+
+
+def test_a_line_that_two_clauses_know_names_what_either_does(tmp_path: Path) -> None:
+    """As where a row has a second, looser pattern for what other releases say."""
+    row = ROWS["N9"]
+    plain = replace(row.some[0], pattern=re.compile("peer probe: failed: .*"))
+    known = instead(row, replace(row, some=(*row.some, plain)))
+    text = "peer probe: failed: 10.78.0.12 is already part of another cluster\n"
+    (cause,) = diagnosed(write(tmp_path, {"a.log": text}), known).causes
+    assert cause.cause.startswith("10.78.0.12 still has the state of an earlier")
 
 
 def test_cures_are_commands_that_gkprep_has() -> None:

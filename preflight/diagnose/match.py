@@ -281,8 +281,12 @@ def _elsewhere(piece: Evidence) -> Evidence:
 
 
 def _once(hits: Iterable[Hit]) -> tuple[Hit, ...]:
-    """Each quote once."""
-    return tuple({hit.quote: hit for hit in hits}.values())
+    """Each quote once, with all that it names: two clauses may know the same line."""
+    kept: dict[Quote, Hit] = {}
+    for hit in hits:
+        had = kept.get(hit.quote, hit)
+        kept[hit.quote] = replace(had, groups={**had.groups, **hit.groups})
+    return tuple(kept.values())
 
 
 @dataclass
