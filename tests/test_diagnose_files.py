@@ -149,6 +149,8 @@ HOSTILE = [
     "mount -t glusterfs x\n" * 20_000,
     "--secret " * 20_000,
     "HEKETI_" * 20_000,
+    "[kubeexec] DEBUG : Ran command [" * 20_000,
+    "[kubeexec] ERROR : Failed to run command [x] on\n" * 20_000,
 ]
 
 

@@ -6,6 +6,7 @@ evidence      the nouns: what was read, and what it comes to
 objects       what `kubectl get -o json` prints -> evidence
 plain         what kubectl prints for people -> evidence
 deployment    gk-deploy's output and heketi's log -> evidence, node by node
+mended        heketi's log -> what heketi has not done since
 inside        systemctl's and journalctl's words from inside a pod -> evidence
 nodes         findings of gkprep's own checks -> evidence
 masks         heketi's keys out of all that was read

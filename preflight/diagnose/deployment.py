@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from preflight.diagnose import mended
 from preflight.diagnose.evidence import Evidence, Kind, Place, Reading, Trouble
 from preflight.diagnose.masks import masked
 from preflight.diagnose.spans import spans
@@ -86,11 +87,6 @@ RECORD = re.compile(
     r"^\[(?:heketi|kubeexec|sshexec|cmdexec|negroni|asynchttp|jwt|middleware)\] ?(?P<level>[A-Z]*)",
     re.MULTILINE,
 )
-FINE = frozenset({"DEBUG", "INFO"})
-HOST = re.compile(r"\bfrom host:([^\s\])]+)|^\[\w+\] \w+ .*? Host: (\S+) Pod: ")
-POD = re.compile(
-    r"\bpod:([a-z0-9][-a-z0-9.]*)| Pod: (\S+) Command:|\bon (glusterfs-[-a-z0-9]+)(?=[\s:])"
-)
 
 
 def is_heketi(text: str) -> bool:
@@ -99,15 +95,15 @@ def is_heketi(text: str) -> bool:
 
 
 def heketi(text: str, origin: str) -> Reading:
-    """What heketi complained of, by the pod in which it had run a command.
+    """What heketi complained of and has not done since, by the pod in which it ran a command.
 
     Its reports of what went well are left out: they quote every command's whole output.
     """
     text = CODES.sub("", text)
     told: dict[tuple[str, str | None], list[str]] = {}
     places: dict[str, Place] = {}
-    for record in _records(text):
-        pod, node = _first(POD.search(record)), _first(HOST.search(record))
+    for record in (each.text for each in mended.standing(_records(text))):
+        pod, node = mended.pod(record), mended.host(record)
         what = f"pod {pod}" if pod else "heketi"
         if pod and node:
             places[pod] = Place(pod, node, "")
@@ -119,16 +115,12 @@ def heketi(text: str, origin: str) -> Reading:
     return Reading(evidence, places=tuple(places.values()))
 
 
-def _records(text: str) -> Iterator[str]:
-    """Each record with all its lines, but for those that are no complaint."""
+def _records(text: str) -> Iterator[mended.Record]:
+    """Each record with all its lines; what comes before the first is one without a level."""
     starts = [(match.start(), match["level"]) for match in RECORD.finditer(text)]
     if not starts or starts[0][0] > 0:
         starts.insert(0, (0, ""))
     pieces = spans([start for start, _ in starts], len(text))
     for (_, level), (start, end) in zip(starts, pieces, strict=True):
-        if level not in FINE and text[start:end].strip():
-            yield text[start:end]
-
-
-def _first(match: re.Match[str] | None) -> str | None:
-    return next(filter(None, match.groups()), None) if match else None
+        if text[start:end].strip():
+            yield mended.Record(level, text[start:end])
