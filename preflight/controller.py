@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from preflight.model import Inventory, Node, Role, Site
 
-NAME = "controller"
+NAME, HERE = "controller", "localhost"
 OTHERWISE = "(controller)"
 """What the controller is called where a node has its name; no node can be called so."""
 
@@ -17,7 +17,7 @@ def controller(inventory: Inventory) -> Node:
     taken = any(node.name == NAME for node in inventory.nodes)
     return Node(
         name=OTHERWISE if taken else NAME,
-        address="localhost",
+        address=HERE,
         storage=None,
         role=Role.CONTROLLER,
         become=False,

@@ -122,14 +122,16 @@ def reach(wanted: Wanted) -> Iterator[Reach]:
 
 
 @contextmanager
-def site(wanted: Wanted) -> Iterator[tuple[Reach, Inventory]]:
-    """The whole inventory and the controller, judged by every check there is; and connect.
+def site(wanted: Wanted, otherwise: str = "") -> Iterator[tuple[Reach, Inventory]]:
+    """The inventory's nodes and, whichever of them are wanted, the controller; and connect.
 
-    Raises UsageError or InventoryError.
+    Raises UsageError or InventoryError; `otherwise` is what else to do without an inventory.
     """
-    inventory = targets.inventory_of(wanted.inventory)
-    nodes = (*targets.acquainted(inventory.nodes), controller(inventory))
-    with again(wanted, nodes, registry.checks()) as fleet:
+    inventory = targets.inventory_of(wanted.inventory, otherwise)
+    checks = select.select_checks(registry.checks(), wanted.only, wanted.skip)
+    chosen = select.select_nodes(targets.acquainted(inventory.nodes), wanted.limit)
+    nodes = (*chosen, controller(inventory))
+    with again(wanted, nodes, select.judgeable(checks, whole=not wanted.limit)) as fleet:
         yield fleet, inventory
 
 

@@ -37,8 +37,8 @@ def of_nodes(
     for check in checks:
         if check.id in only and of_controller(check):
             raise UsageError(
-                f"{check.id} is judged by gkprep deploy, of the machine that deploys; this command"
-                " is about the nodes"
+                f"{check.id} is judged by gkprep deploy and diagnose, of the machine that deploys;"
+                " this command is about the nodes"
             )
     left = tuple(check for check in checks if not of_controller(check))
     if not left:

@@ -108,7 +108,7 @@ def deploy(  # noqa: PLR0913 - one parameter an option
             return
         go = backwards.abort if abort else flow.deploy
         outcome = go(fleet, known, gk_deploy, terms, agreed.to)
-        seen = why.why(fleet, known, outcome)
+        seen = why.why(fleet, outcome)
     report_deployment(fleet, outcome, seen, output, strict=strict)
 
 

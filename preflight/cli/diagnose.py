@@ -50,8 +50,8 @@ def diagnose(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Tell why a deployment does not work, and what cures it. Changes nothing.
 
-    The nodes are checked too, as by gkprep check. Exit codes: 0 healthy, 1 a cause was found, 3 it
-    could not be told.
+    Nodes and controller are checked too, as by gkprep deploy. Exit codes: 0 healthy, 1 a cause was
+    found, 3 it could not be told.
     """
     from preflight import reach, report
     from preflight.diagnose import look, page

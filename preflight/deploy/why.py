@@ -6,13 +6,13 @@ from preflight.deploy import flow
 from preflight.deploy.flow import Outcome
 from preflight.diagnose import look
 from preflight.diagnose.evidence import Diagnosis, Evidence, Kind, Reading, Trouble
-from preflight.model import Deployment, Finding, Inventory, Status
+from preflight.model import Deployment, Finding, Status
 from preflight.reach import UNHURRIED, Reach
 
 ORIGIN = "gkprep deploy"
 
 
-def why(fleet: Reach, inventory: Inventory, outcome: Outcome) -> Diagnosis | None:
+def why(fleet: Reach, outcome: Outcome) -> Diagnosis | None:
     """What is found in the cluster, in the deployer's output and on the nodes; None where it did.
 
     None too where nothing was begun.
@@ -22,7 +22,6 @@ def why(fleet: Reach, inventory: Inventory, outcome: Outcome) -> Diagnosis | Non
     unmet = [each for each in outcome.now.findings if each.status is Status.FAIL]
     return look.of_cluster(
         fleet,
-        inventory,
         outcome.before,
         UNHURRIED,
         log=outcome.deployment.log,

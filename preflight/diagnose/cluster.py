@@ -20,8 +20,8 @@ from preflight.collect import collect, side_by_side
 from preflight.diagnose import deployment, inside, objects
 from preflight.diagnose.evidence import Evidence, Kind, Part, Place, Reading, Trouble, Unread
 from preflight.errors import Unknown
-from preflight.facts.kubernetes.command import TIMEOUT, way
-from preflight.model import Deployer, Facts, Limits, Node, Probe, Role
+from preflight.facts.kubernetes.command import kubectl, site
+from preflight.model import Facts, Limits, Node, Probe, Role, Site
 from preflight.transport import Shell
 
 LOG_LINES, JOURNAL_LINES, BYTES = 5000, 200, 1 << 20
@@ -43,40 +43,21 @@ class Asked:
     wanted: bool = True
 
 
-def controller() -> Node:
-    """The machine that gkprep runs on, as a node; kubectl is run as whoever runs gkprep."""
-    return Node("controller", "localhost", None, role=Role.CONTROLLER, become=False)
-
-
-def kubectl(deployer: Deployer) -> tuple[str, ...]:
-    """Kubectl's words up to its command, for a person to type; not yet quoted."""
-    return (deployer.kubectl, *way(deployer))
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """How the cluster is reached, and the names of its storage nodes, as the inventory has them."""
-
-    deployer: Deployer
-    storage: Sequence[str]
-
-
 def read(
-    cluster: Cluster,
+    controller: Node,
     shell: Callable[[Node], Shell],
     limits: Limits,
     parallel: int,
     log: Path | None = None,
 ) -> list[Reading]:
-    """All that the cluster says; `log` is the file with gk-deploy's last output.
+    """All that the cluster says to the controller; `log` is the file with gk-deploy's last output.
 
     Never raises for what the cluster does: what it did not say is in the readings.
     """
-    node = controller()
-    run = Kubectl(cluster.deployer)
+    run = Kubectl(controller)
     first = {what: run.objects(what) for what in OBJECTS}
     saved = [_file(log)] if log else []
-    facts = collect(node, [*first.values(), *saved], shell(node), limits)
+    facts = collect(controller, [*first.values(), *saved], shell(controller), limits)
     if isinstance(why := _answer(facts, first[PODS]), Unknown):
         trouble = Trouble("cluster", None, f"kubectl could not ask it: {why}", run.shown)
         return [Reading(troubles=(trouble,)), *_texts(facts, saved)]
@@ -86,8 +67,8 @@ def read(
             readings.append(_unread(f"{run.shown} {what}", str(answer), needed=what not in EVENTS))
     found = {what: _objects(facts, probe) for what, probe in first.items()}
     pods = [pod for pod in objects.current(found[PODS]) if _named(pod)]
-    readings += [*_absent(pods, cluster), *_nodes(found[NODES], pods, cluster.storage)]
-    readings += objects.read(pods, f"kubectl get {PODS}")
+    readings += [*_absent(pods, site(controller)), *_nodes(found[NODES], pods, site(controller))]
+    readings += objects.read(pods, GET_PODS)
     readings += objects.read(found[DAEMONSETS], f"kubectl get {DAEMONSETS}")
     claims = [*found[CLAIMS], *found[CLASSES]]
     readings += objects.read(claims, f"kubectl get {CLAIMS}")
@@ -96,14 +77,17 @@ def read(
     readings += objects.read(_of_today(events, present), "kubectl get events")
     readings += _unmounted(found[MOUNTS], found[WAITING])
     asked = {str(pod["metadata"]["name"]): list(questions(pod, run)) for pod in pods}
+    nodes = {str(pod["metadata"]["name"]): _node(pod) or None for pod in pods}
     asks = {
-        name: partial(collect, node, [each.probe for each in about], shell(node), limits)
+        name: partial(
+            collect, controller, [each.probe for each in about], shell(controller), limits
+        )
         for name, about in asked.items()
         if about
     }
     answers = side_by_side(asks, parallel=parallel, on_done=lambda _: None)
     for name, known in answers.items():
-        readings += _answers(name, asked[name], known)
+        readings += _answers(name, nodes[name], asked[name], known)
     return readings
 
 
@@ -123,10 +107,10 @@ OBJECTS = (PODS, DAEMONSETS, CLAIMS, CLASSES, NODES, WAITING, *EVENTS)
 class Kubectl:
     """kubectl's commands as probes, every word quoted."""
 
-    def __init__(self, deployer: Deployer) -> None:
-        words = (*kubectl(deployer), f"--request-timeout={TIMEOUT}s", "-n", deployer.namespace)
-        self.start = shlex.join(words)
-        self.shown = f"kubectl -n {deployer.namespace} get"
+    def __init__(self, controller: Node) -> None:
+        namespace = site(controller).deployer.namespace
+        self.start = f"{kubectl(controller)} -n {shlex.quote(namespace)}"
+        self.shown = f"kubectl -n {namespace} get"
 
     def objects(self, what: str) -> Probe[object]:
         """`kubectl get WHAT -o json`."""
@@ -208,35 +192,43 @@ def _readiness(pod: Object) -> Sequence[str]:
     return ()
 
 
-def _answers(name: str, asked: Iterable[Asked], facts: Facts) -> Iterator[Reading]:
-    """What the pod answered; that it could not be asked is evidence too (C14)."""
+def _answers(
+    name: str, node: str | None, asked: Iterable[Asked], facts: Facts
+) -> Iterator[Reading]:
+    """What the pod answered; that it could not be asked, ready or not, is evidence too (C14)."""
     for each in asked:
         answer = _answer(facts, each.probe)
         if not isinstance(answer, Unknown):
             yield from each.read(str(answer))
         elif each.wanted:
-            said = Evidence(Kind.PROBE, f"pod {name}", None, str(answer), "kubectl")
+            said = Evidence(Kind.PROBE, "kubectl", node, str(answer), f"kubectl, of {name},")
             yield Reading((said,), unread=(Unread(f"pod {name}", str(answer), needed=False),))
 
 
-def _absent(pods: Iterable[Object], cluster: Cluster) -> Iterator[Reading]:
+GET_PODS = f"kubectl get {PODS}"
+
+
+def _absent(pods: Iterable[Object], site: Site) -> Iterator[Reading]:
     """Storage nodes without a Gluster pod; where there is none at all, nothing can be well."""
     on = {_node(pod) for pod in pods if objects.role(pod) is Part.GLUSTER}
     if not on:
-        what = f"namespace {cluster.deployer.namespace}"
-        yield Reading(troubles=(Trouble(what, None, "no GlusterFS pods", "kubectl get pods"),))
-        return
-    for name in cluster.storage:
+        what, saw, origin = f"namespace {site.deployer.namespace}", "no GlusterFS pods", GET_PODS
+        evidence = Evidence(Kind.PODS, what, None, saw, origin)
+        yield Reading((evidence,), (Trouble(what, None, saw, origin),))
+    for name in _storage(site):
         if name not in on:
-            trouble = Trouble(f"node {name}", name, "no GlusterFS pod on it", "kubectl get pods")
-            yield Reading(troubles=(trouble,))
+            what, saw, origin = f"node {name}", "no GlusterFS pod on it", GET_PODS
+            evidence = Evidence(Kind.PODS, what, name, saw, origin)
+            yield Reading((evidence,), (Trouble(what, name, saw, origin),) if on else ())
 
 
-def _nodes(
-    nodes: Iterable[Object], pods: Iterable[Object], storage: Sequence[str]
-) -> Iterator[Reading]:
+def _storage(site: Site) -> list[str]:
+    return [node.name for node in site.nodes if node.role is Role.STORAGE]
+
+
+def _nodes(nodes: Iterable[Object], pods: Iterable[Object], site: Site) -> Iterator[Reading]:
     """What is wrong with the nodes that the deployment is on."""
-    ours = {*storage, *(_node(pod) for pod in pods if objects.role(pod))}
+    ours = {*_storage(site), *(_node(pod) for pod in pods if objects.role(pod))}
     for each in nodes:
         if objects.named(each)[0] in ours:
             yield objects.node(each, "kubectl get nodes")

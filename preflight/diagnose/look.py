@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from preflight import reach, registry, targets
+from preflight import reach, registry
 from preflight.diagnose import cluster, match, nodes, table
 from preflight.diagnose import saved as folders
 from preflight.diagnose.evidence import Diagnosis, Reading, together
 from preflight.errors import UsageError
-from preflight.model import Facts, Finding, Fix, Inventory, Limits, Role
+from preflight.facts.kubernetes.command import site, way
+from preflight.model import Facts, Finding, Fix, Limits
 from preflight.reach import Reach, Wanted
 from preflight.survey import Survey
-from preflight.transport.local import Here
 
 
 @dataclass(frozen=True)
@@ -40,45 +40,44 @@ def saved(folder: Path) -> Look:
 
 
 def running(wanted: Wanted, limits: Limits) -> Look:
-    """What the cluster of the inventory comes to, after its nodes were checked.
+    """What the cluster of the inventory comes to, after its nodes and the controller were checked.
 
-    A node that does not answer stops nothing. Raises UsageError as `reach` does.
+    A node that does not answer stops nothing. Raises UsageError as `reach.site` does.
     """
-    inventory = targets.inventory_of(wanted.inventory, "; --from DIR needs none")
-    with reach.reach(wanted) as fleet:
-        return of_cluster(fleet, inventory, fleet.survey(limits), limits)
+    with reach.site(wanted, "; --from DIR needs none") as (fleet, _):
+        return of_cluster(fleet, fleet.survey(limits), limits)
 
 
 NOTHING = Reading()
 
 
-def of_cluster(  # noqa: PLR0913 - what a look is made of, each named by its caller
+def of_cluster(
     fleet: Reach,
-    inventory: Inventory,
     known: Survey,
     limits: Limits,
     *,
     log: Path | None = None,
     also: Reading = NOTHING,
 ) -> Look:
-    """The same where the nodes are `known` already.
+    """The same where the nodes are `known` already; `fleet` has the controller among them.
 
     `log` is gk-deploy's last output; `also` is what is known besides, of a deployment just made.
     """
-    deployer = inventory.deployer
-    here = Here(None)
-    try:
-        with fleet.progress(["cluster"]) as progress:
-            storage = [node.name for node in inventory.nodes if node.role is Role.STORAGE]
-            asked = cluster.Cluster(deployer, storage)
-            readings = cluster.read(asked, here, limits, fleet.parallel, log)
-            progress.done("cluster")
-    finally:
-        here.close()
+    with fleet.progress(["cluster"]) as progress:
+        readings = cluster.read(fleet.controller, fleet.connect, limits, fleet.parallel, log)
+        progress.done("cluster")
+    deployer = site(fleet.controller).deployer
     found = match.diagnose(
-        together([*readings, nodes.findings(known.findings), nodes.unreached(known.facts), also]),
+        together(
+            [
+                *readings,
+                nodes.findings(known.findings, fleet.controller.name),
+                nodes.unreached(known.facts),
+                also,
+            ]
+        ),
         table.load(),
-        kubectl=cluster.kubectl(deployer),
+        kubectl=(deployer.kubectl, *way(deployer)),
         namespace=deployer.namespace,
     )
     return Look(found, known.facts, known.findings, registry.fixes())

@@ -1,26 +1,47 @@
-"""What gkprep's own checks found on the nodes -> evidence, for the table to join with the rest."""
+"""What gkprep's own checks found -> evidence, for the table to join with the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from preflight.controller import HERE, NAME, OTHERWISE
 from preflight.diagnose.evidence import Evidence, Kind, Reading, Unread
 from preflight.model import Facts, Finding, Status
 
 TOLD = frozenset({Status.FAIL, Status.WARN})
 ORIGIN = "gkprep check"
 
+NODE_BY_NODE = frozenset(
+    {"gluster-pods", "kubelet-reach", "kubernetes-nodes", "kubernetes-taints", "node-architecture"}
+)
+"""Checks of the controller's whose subjects are nodes of the cluster, the inventory's or not."""
 
-def findings(found: Iterable[Finding], origin: str = ORIGIN) -> Reading:
-    """What fails, or is doubtful; `CHECK STATUS SUBJECT: saw ...` is what patterns see of it."""
+
+def findings(found: Iterable[Finding], controller: str) -> Reading:
+    """What fails, or is doubtful; `CHECK STATUS SUBJECT: saw ...` is what patterns see of it.
+
+    `controller` is what the machine that deploys is called among the nodes.
+    """
     return Reading(
         tuple(
-            _evidence(each.check, each.node, (each.status.value, each.subject, each.saw), origin)
+            _evidence(
+                each.check,
+                _about(each.check, each.node, each.subject, controller),
+                (each.status.value, each.subject, each.saw),
+                ORIGIN,
+            )
             for each in found
             if each.status in TOLD
         )
     )
+
+
+def _about(check: str, node: str | None, subject: str, controller: str | None) -> str | None:
+    """The node that a finding is about; of the controller's, its subject, or the whole cluster."""
+    if node is None or node != controller:
+        return node
+    return subject if check in NODE_BY_NODE else None
 
 
 def unreached(facts: Mapping[str, Facts]) -> Reading:
@@ -42,14 +63,19 @@ def is_report(document: object) -> bool:
 def report(document: Mapping[str, Any], origin: str) -> Reading:
     """The same out of a saved report; what is no finding in it is passed over."""
     told = {status.value for status in TOLD}
-    found = document["findings"] if isinstance(document["findings"], list) else []
     keys = ("check", "node", "status", "subject", "saw")
-    whole = [each for each in found if isinstance(each, Mapping) and set(keys) <= set(each)]
+    whole = [each for each in _items(document, "findings") if set(keys) <= set(each)]
+    controller = _controller(document)
     return Reading(
         tuple(
             _evidence(
                 str(each["check"]),
-                None if each["node"] is None else str(each["node"]),
+                _about(
+                    str(each["check"]),
+                    None if each["node"] is None else str(each["node"]),
+                    str(each["subject"]),
+                    controller,
+                ),
                 (str(each["status"]), str(each["subject"]), str(each["saw"])),
                 origin,
             )
@@ -57,6 +83,17 @@ def report(document: Mapping[str, Any], origin: str) -> Reading:
             if each["status"] in told
         )
     )
+
+
+def _controller(document: Mapping[str, Any]) -> str | None:
+    """What the report calls it; a node may have its name where it is not in it at all."""
+    names = [each.get("name") for each in _items(document, "nodes") if each.get("address") == HERE]
+    return next((name for name in (OTHERWISE, NAME) if name in names), None)
+
+
+def _items(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    value = document.get(key)
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def _evidence(check: str, node: str | None, told: tuple[str, str, str], origin: str) -> Evidence:

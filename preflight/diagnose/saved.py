@@ -50,6 +50,9 @@ YAML = re.compile(r"(?:---\s+)?(?:apiVersion|kind|items|metadata): ?")
 
 EXEC = re.compile(r"\bexec (?:-\S+ )*(?:pod/)?(?P<pod>[a-z0-9][-a-z0-9.]*)")
 NAMESPACE = re.compile(r" (?:-n|--namespace)[ =](?P<namespace>[a-z0-9][-a-z0-9]*)")
+REFUSED = re.compile(r"\s*(?:Error from server|error: |Unable to connect)")
+"""How kubectl begins what it says itself, and not the pod that it was to ask."""
+
 POD = re.compile(r"(?P<pod>(?:glusterfs|deploy-heketi|heketi)-[a-z0-9]+(?:-[a-z0-9]+)*)")
 
 
@@ -177,7 +180,7 @@ def _outputs(text: str) -> Iterator[tuple[str, str]]:
 
 def _output(text: str, command: str, name: str) -> Iterator[Reading]:
     """One output; what is recognised as nothing else is read as a log."""
-    what = _pod(command, name)
+    what = None if REFUSED.match(text) else _pod(command, name)
     origin = f"{name}: {command}" if command else name
     try:
         documents = _documents(text)

@@ -1,0 +1,143 @@
+"""`gkprep diagnose` as a command: nodes, controller and cluster are joined."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from preflight.diagnose import nodes
+from preflight.model import Finding, Status
+from tests.command import unattended
+from tests.diagnosed import SAMPLES
+from tests.plane import GLUSTER, HEKETI, Cluster, break_node2, well
+from tests.site import Home
+
+BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+NODES = "/api/v1/nodes"
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> Cluster:
+    return well(tmp_path / "cluster")
+
+
+@pytest.fixture
+def home(plane: Cluster, tmp_path: Path) -> Home:
+    (tmp_path / "home").mkdir()
+    home = Home(tmp_path / "home")
+    (home.path / "inventory.yaml").write_text(f"""\
+nodes:
+  - {{name: node2, address: gone.invalid, storage: 10.78.0.12, devices: [/dev/sda]}}
+deployer: {{kubectl: "{plane.kubectl}", namespace: gluster}}
+""")
+    return home
+
+
+def diagnosed(gkprep: str, home: Home, *words: str) -> dict[str, Any]:
+    done = unattended([gkprep, "diagnose", "-o", "json", *words], home)
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def quoted(report: dict[str, Any], number: int = 0) -> list[str]:
+    evidence = report["causes"][number]["evidence"]
+    return [line for quote in evidence for line in quote["lines"]]
+
+
+def test_the_command_goes_on_without_the_nodes_that_it_cannot_reach(
+    plane: Cluster, gkprep: str, home: Home
+) -> None:
+    break_node2(plane)
+    done = unattended([gkprep, "diagnose", "-o", "json"], home)
+    report = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [cause["id"] for cause in report["causes"]] == ["N11"]
+    assert [node["reachable"] for node in report["nodes"]] == [False, True]
+    assert {"error", "fail"} <= {finding["status"] for finding in report["findings"]}
+    told = unattended([gkprep, "diagnose"], home).stdout
+    assert "- node node2: " in told
+
+
+def test_a_stale_binding_is_named_beside_what_heketi_says_of_it(
+    plane: Cluster, gkprep: str, home: Home
+) -> None:
+    """C5: heketi's log tells that it may not, the controller's check who may instead."""
+    name = HEKETI["metadata"]["name"]
+    plane.says(f"logs/{name}", (SAMPLES / "C5/heketi.log").read_text())
+    plane.has("pods", HEKETI)
+    stale = {"kind": "ServiceAccount", "namespace": "other", "name": "heketi-service-account"}
+    binding = {"roleRef": {"name": "edit"}, "subjects": [stale]}
+    plane.answers(BINDINGS, {"items": [binding]})
+    report = diagnosed(gkprep, home)
+    assert [cause["id"] for cause in report["causes"]] == ["C5"]
+    told = "edit for ServiceAccount other/heketi-service-account"
+    assert f"kubernetes-binding fail heketi-sa-view: saw {told}" in quoted(report)
+    # Left out, it is neither asked for nor told.
+    report = diagnosed(gkprep, home, "--skip", "kubernetes-binding")
+    assert not any("kubernetes-binding" in line for line in quoted(report))
+
+
+def test_a_taint_explains_the_node_that_has_no_pod(plane: Cluster, gkprep: str, home: Home) -> None:
+    """N23: nothing else tells of it, for no pod is made that an event could be about."""
+    taint = {"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"}
+    ready = [{"type": "Ready", "status": "True"}]
+    info = {"architecture": "amd64", "kubeletVersion": "v1.20.2"}
+    tainted = {
+        "metadata": {"name": "node2"},
+        "spec": {"taints": [taint]},
+        "status": {"conditions": ready, "addresses": [], "nodeInfo": info},
+    }
+    plane.answers(NODES, {"items": [tainted]})
+    plane.has("pods", GLUSTER[0], HEKETI)
+    plane.says(f"logs/{HEKETI['metadata']['name']}", "")
+    plane.has("events")
+    report = diagnosed(gkprep, home, "--only", "kubernetes-taints")
+    (cause,) = report["causes"]
+    assert (cause["id"], cause["node"]) == ("N23", "node2")
+    assert "tainted (node-role.kubernetes.io/master:NoSchedule)" in cause["cause"]
+    assert report["unexplained"] == []
+    assert {each["check"] for each in report["findings"]} == {"kubernetes-taints"}
+
+
+def test_the_controller_is_asked_whichever_nodes_are_wanted(
+    plane: Cluster, gkprep: str, home: Home
+) -> None:
+    report = diagnosed(gkprep, home, "--limit", "node2")
+    assert [each["name"] for each in report["nodes"]] == ["node2", "controller"]
+    assert "node-count" not in {each["check"] for each in report["findings"]}
+    assert any("--raw" in words for words in plane.asked())
+
+
+@pytest.mark.parametrize(
+    ("check", "node", "about"),
+    [
+        ("kubelet-reach", "controller", "node1"),
+        ("kubernetes-binding", "controller", None),
+        ("device-clean", "node2", "node2"),
+        ("device-clean", "(controller)", "(controller)"),
+        ("node-count", None, None),
+    ],
+)
+def test_what_the_controller_finds_is_about_a_node_or_the_cluster(
+    check: str, node: str | None, about: str | None
+) -> None:
+    finding = Finding("node1", Status.FAIL, "bad", check=check, node=node)
+    (piece,) = nodes.findings([finding], "controller").evidence
+    assert (piece.node, piece.text) == (about, f"{check} fail node1: saw bad")
+    told = {"check": check, "node": node, "status": "fail", "subject": "node1", "saw": "bad"}
+    here = {"name": "controller", "address": "localhost"}
+    (read,) = nodes.report({"findings": [told], "nodes": [here]}, "deploy.json").evidence
+    assert (read.node, read.text) == (piece.node, piece.text)
+
+
+def test_a_node_that_is_called_controller_is_one() -> None:
+    told = {"check": "kubelet-reach", "status": "fail", "subject": "node1", "saw": "bad"}
+    document = {
+        "findings": [{**told, "node": "controller"}],
+        "nodes": [{"name": "controller", "address": "10.0.0.1"}],
+    }
+    (piece,) = nodes.report(document, "check.json").evidence
+    assert piece.node == "controller"
