@@ -10,19 +10,19 @@ import pytest
 
 from preflight.deploy.lines import Trouble, trouble
 from preflight.deploy.redact import MARK, Redactor, redact
-from preflight.deploy.stages import (
-    STAGES,
+from preflight.deploy.state import (
+    PHASES,
     Completed,
     Event,
-    Outcome,
     Placed,
     Progress,
     Reached,
+    Reply,
+    Standing,
     State,
-    Status,
     Wait,
 )
-from preflight.deploy.steps import LONGEST, TROUBLES, Reader, real, verdict
+from preflight.deploy.steps import LONGEST, TROUBLES, Reader, real, result
 from preflight.diagnose import table
 from preflight.diagnose.evidence import Kind
 
@@ -44,8 +44,8 @@ def read(text: str, *, size: int = 0) -> Reader:
     return reader
 
 
-def statuses(state: State) -> list[Status]:
-    return [each.status for each in state.stages]
+def statuses(state: State) -> list[Standing]:
+    return [each.standing for each in state.phases]
 
 
 def fed(text: str, upto: str) -> Reader:
@@ -56,20 +56,20 @@ def fed(text: str, upto: str) -> Reader:
 
 
 def test_there_are_the_six_steps_of_gk_deploy() -> None:
-    assert [stage.number for stage in STAGES] == [1, 2, 3, 4, 5, 6]
+    assert [phase.number for phase in PHASES] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("case", ["complete", "complete-verbose"])
 def test_a_deployment_goes_through_six_stages(case: str) -> None:
     state = read(sample(case)).state
-    assert statuses(state) == [Status.DONE] * 6
+    assert statuses(state) == [Standing.DONE] * 6
     assert state.complete
     assert state.wait is None
     assert state.address == "10.244.2.7:8080"
     assert state.existing == ()
     assert state.troubles == ()
     assert state.placed == tuple(
-        Placed(node, device, Outcome.ADDED)
+        Placed(node, device, Reply.ADDED)
         for node in ("node1", "node2", "node3")
         for device in ("", "/dev/sda")
     )
@@ -87,10 +87,10 @@ def test_it_does_not_matter_where_the_output_is_cut(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_only_a_whole_deployment_is_a_success(case: str) -> None:
     rc = 0 if case in ENDS_WITH_0 else 1
-    told = verdict(rc, read(sample(case)))
+    told = result(rc, read(sample(case)))
     assert told.success == (case in ENDS_WITH_0 - {"empty-address"})
     assert bool(told.why) != told.success
-    assert not verdict(1, read(sample(case))).success
+    assert not result(1, read(sample(case))).success
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_only_a_whole_deployment_is_a_success(case: str) -> None:
 )
 def test_it_is_known_what_is_waited_for(upto: str, number: int | None, what: str | None) -> None:
     state = fed(sample("complete"), upto).state
-    assert (state.current and state.current.stage.number) == number
+    assert (state.current and state.current.phase.number) == number
     assert (state.wait and state.wait.what) == what
     if state.current:
-        assert state.current.status is Status.RUNNING
+        assert state.current.standing is Standing.RUNNING
 
 
 def test_times_are_those_that_are_given() -> None:
@@ -132,21 +132,21 @@ def test_times_are_those_that_are_given() -> None:
         (255.0, "secret/heketi-config-secret created\n"),
     ):
         told += reader.feed(text, now)
-    first, second, third, *_ = reader.state.stages
+    first, second, third, *_ = reader.state.phases
     assert (first.since, first.seconds) == (100.0, 3.0)
     assert (second.since, second.seconds) == (103.5, 151.5)
-    assert (third.status, third.since, third.seconds) == (Status.RUNNING, 255.0, None)
+    assert (third.standing, third.since, third.seconds) == (Standing.RUNNING, 255.0, None)
     (wait,) = (each for each in told if isinstance(each, Wait))
     assert (wait.what, wait.since) == ("GlusterFS pods", 104.0)
     assert "readiness is asked after 40 s" in wait.normal
     assert [
-        (each.stage.number, each.status) for each in told if isinstance(each, Progress)
+        (each.phase.number, each.standing) for each in told if isinstance(each, Progress)
     ] == [
-        (1, Status.RUNNING),
-        (1, Status.DONE),
-        (2, Status.RUNNING),
-        (2, Status.DONE),
-        (3, Status.RUNNING),
+        (1, Standing.RUNNING),
+        (1, Standing.DONE),
+        (2, Standing.RUNNING),
+        (2, Standing.DONE),
+        (3, Standing.RUNNING),
     ]  # fmt: skip
 
 
@@ -156,15 +156,15 @@ def test_everything_is_told_once() -> None:
     told += reader.finish(2.0)
     assert len(told) == len(set(told))
     assert told[-2:] == [
-        Progress(STAGES[5], Status.DONE, 1.0, 0.0),
+        Progress(PHASES[5], Standing.DONE, 1.0, 0.0),
         Completed(),
     ]
     assert Reached("10.244.2.7:8080") in told
     node2 = [event for event in told if isinstance(event, Placed) and event.node == "node2"]
     assert node2 == [
-        Placed("node2", device, outcome)
+        Placed("node2", device, reply)
         for device in ("", "/dev/sda")
-        for outcome in (Outcome.ASKED, Outcome.ADDED)
+        for reply in (Reply.ASKED, Reply.ADDED)
     ]
 
 
@@ -174,14 +174,14 @@ def test_a_device_that_is_refused_is_named_with_its_node() -> None:
         "Initializing device /dev/sda failed (already initialized or contains data?):"
         "   Cannot use /dev/sda: device is partitioned"
     )
-    assert Placed("node2", "/dev/sda", Outcome.REFUSED, said) in reader.state.placed
-    assert Placed("node3", "/dev/sda", Outcome.ADDED) in reader.state.placed
+    assert Placed("node2", "/dev/sda", Reply.REFUSED, said) in reader.state.placed
+    assert Placed("node3", "/dev/sda", Reply.ADDED) in reader.state.placed
     assert reader.state.troubles == (
         Trouble((), f"Unable to add device: {said}"),
         Trouble((), "Error loading the cluster topology.", fatal=True),
     )
-    assert statuses(reader.state)[2:] == [Status.FAILED, *[Status.PENDING] * 3]
-    told = verdict(1, reader)
+    assert statuses(reader.state)[2:] == [Standing.FAILED, *[Standing.PENDING] * 3]
+    told = result(1, reader)
     assert told.why == "gk-deploy ended with exit status 1: Error loading the cluster topology."
     assert told.ids == ()
 
@@ -190,15 +190,15 @@ def test_a_node_that_is_refused_has_no_devices() -> None:
     refused = "Creating node n1 ... Unable to create node: New Node doesn't have glusterd running\n"
     reader = read(f"{refused}Creating node n2 ... ID: ab\nAdding device /dev/sdb ... OK\n")
     assert reader.state.placed == (
-        Placed("n1", "", Outcome.REFUSED, "New Node doesn't have glusterd running"),
-        Placed("n2", "", Outcome.ADDED),
-        Placed("n2", "/dev/sdb", Outcome.ADDED),
+        Placed("n1", "", Reply.REFUSED, "New Node doesn't have glusterd running"),
+        Placed("n2", "", Reply.ADDED),
+        Placed("n2", "/dev/sdb", Reply.ADDED),
     )
     assert [each.ids for each in reader.state.troubles] == [("D12",)]
 
 
 @pytest.mark.parametrize(
-    ("case", "stage", "ids"),
+    ("case", "phase", "ids"),
     [
         ("pods-not-ready", 2, ("C8",)),
         ("exec-fails", 3, ("C14",)),
@@ -209,20 +209,20 @@ def test_a_node_that_is_refused_has_no_devices() -> None:
     ],
 )
 def test_where_it_ended_and_which_rows_tell_more(
-    case: str, stage: int, ids: tuple[str, ...]
+    case: str, phase: int, ids: tuple[str, ...]
 ) -> None:
     reader = read(sample(case))
-    failed = [each for each in reader.state.stages if each.status is Status.FAILED]
-    assert [each.stage.number for each in failed] == [stage]
+    failed = [each for each in reader.state.phases if each.standing is Standing.FAILED]
+    assert [each.phase.number for each in failed] == [phase]
     assert reader.state.wait is None
-    assert verdict(1, reader).ids == ids
+    assert result(1, reader).ids == ids
 
 
 def test_an_earlier_run_is_recognised() -> None:
     state = read(sample("rerun-after-copy-job")).state
     assert state.existing == ("GlusterFS pods", "deploy-heketi pod")
-    assert statuses(state)[:3] == [Status.DONE, Status.SKIPPED, Status.DONE]
-    assert {each.outcome for each in state.placed} == {Outcome.FOUND}
+    assert statuses(state)[:3] == [Standing.DONE, Standing.SKIPPED, Standing.DONE]
+    assert {each.reply for each in state.placed} == {Reply.FOUND}
     assert [each.ids for each in state.troubles] == [("D15",), ("D8",), ("N2",)]
 
 
@@ -230,12 +230,12 @@ def test_a_heketi_that_runs_already_gets_no_new_topology() -> None:
     state = read(sample("rerun-when-complete")).state
     assert state.existing == ("GlusterFS pods", "heketi pod")
     assert [each.ids for each in state.troubles] == [("D10",)]
-    assert statuses(state) == [*[Status.SKIPPED] * 5, Status.DONE]
+    assert statuses(state) == [*[Standing.SKIPPED] * 5, Standing.DONE]
 
 
 def test_exit_status_0_without_the_last_line_is_no_success() -> None:
     text = sample("complete").replace("Deployment complete!", "")
-    told = verdict(0, read(text))
+    told = result(0, read(text))
     assert not told.success
     assert told.ids == ("D2",)
 
@@ -243,20 +243,20 @@ def test_exit_status_0_without_the_last_line_is_no_success() -> None:
 def test_the_last_line_has_to_be_the_last() -> None:
     reader = read(sample("complete") + "Error from server: gone\n")
     assert not reader.state.complete
-    assert not verdict(0, reader).success
+    assert not result(0, reader).success
 
 
 def test_an_end_by_a_signal_says_which() -> None:
     reader = read(sample("complete").split("heketi topology loaded")[0])
-    assert verdict(143, reader).why == "gk-deploy was ended by signal 15"
-    assert statuses(reader.state)[2] is Status.FAILED
+    assert result(143, reader).why == "gk-deploy was ended by signal 15"
+    assert statuses(reader.state)[2] is Standing.FAILED
 
 
 def test_an_empty_address_is_no_success() -> None:
     reader = read(sample("empty-address"))
     assert reader.state.complete
     assert reader.state.address == ""
-    told = verdict(0, reader)
+    told = result(0, reader)
     assert not told.success
     assert told.ids == ("D14",)
     assert [each.ids for each in reader.state.troubles] == [("D14",)]

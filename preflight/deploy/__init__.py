@@ -25,7 +25,7 @@ Pure functions over texts and values, or readers that are fed:
     manifest   Kubernetes objects in a text, found by a parser and changed as text
     tree       the files as values, which ones they are, what has changed
     steps      its output -> the six steps, what is waited for, how it ended
-    stages     what is known of a deployment while it runs
+    state      what is known of a deployment while it runs
     lines      what its lines that tell of trouble mean
     redact     keys out of whatever is shown or kept
 """

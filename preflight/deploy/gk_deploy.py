@@ -11,8 +11,8 @@ from preflight.deploy import patches, tree, verify
 from preflight.deploy.deployer import Work
 from preflight.deploy.keys import Keys
 from preflight.deploy.place import Place
-from preflight.deploy.stages import Outcome, State, Status
-from preflight.deploy.steps import Reader, verdict
+from preflight.deploy.state import Reply, Standing, State
+from preflight.deploy.steps import Reader, result
 from preflight.deploy.templates import toleration
 from preflight.errors import DeployError, Unknown
 from preflight.facts import deployer as facts
@@ -137,7 +137,7 @@ def where(controller: Node) -> Probe[facts.Script | None]:
     return facts.gk_deploy(str(site(controller).deployer.gk_deploy or ""))
 
 
-_ENDED = {Status.DONE: True, Status.SKIPPED: True, Status.FAILED: False}
+_ENDED = {Standing.DONE: True, Standing.SKIPPED: True, Standing.FAILED: False}
 
 
 class Told:
@@ -155,19 +155,19 @@ class Told:
         state = self._reader.state
         return tuple(
             Stage(
-                title=each.stage.title,
+                title=each.phase.title,
                 seconds=now - each.since
                 if each.since is not None and each.seconds is None
                 else each.seconds,
-                ended=_ENDED.get(each.status),
-                waits=_waits(state) if each.status is Status.RUNNING else "",
+                ended=_ENDED.get(each.standing),
+                waits=_waits(state) if each.standing is Standing.RUNNING else "",
             )
-            for each in state.stages
+            for each in state.phases
         )
 
     def ended(self, rc: int | None, now: float) -> str:
         """Why it is no success, with the rows of the catalogue that tell more."""
-        judged = verdict(rc, self._reader) if rc is not None else None
+        judged = result(rc, self._reader) if rc is not None else None
         if judged and judged.success:
             return ""
         self._reader.finish(now)
@@ -181,6 +181,6 @@ def _waits(state: State) -> str:
     """What is waited for, the node or disk that heketi is at, and why that may take its time."""
     if state.wait is None:
         return ""
-    asked = [each for each in state.placed if each.outcome is Outcome.ASKED]
+    asked = [each for each in state.placed if each.reply is Reply.ASKED]
     at = f" (now {' '.join(filter(None, (asked[-1].node, asked[-1].device)))})" if asked else ""
     return f"{state.wait.what}{at}: {state.wait.normal}"

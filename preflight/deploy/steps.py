@@ -2,7 +2,7 @@
 
 gk-deploy is silent for minutes at a time, ends a line only when what it waits for is there, and
 says OK whatever kubectl said (D5). So a display needs to know which step this is, what is waited
-for and why that is normal; and no success is believed but one that is whole (`verdict`).
+for and why that is normal; and no success is believed but one that is whole (`result`).
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from dataclasses import replace
 from functools import partial
 
 from preflight.deploy.lines import Trouble, trouble
-from preflight.deploy.stages import (
-    STAGES,
+from preflight.deploy.state import (
+    PHASES,
     Completed,
     Event,
-    Outcome,
     Placed,
     Progress,
     Reached,
+    Reply,
+    Result,
+    Standing,
     State,
-    Status,
-    Verdict,
     Wait,
 )
 
@@ -116,7 +116,7 @@ class Reader:
         self._now = now
         self._read(self._line)
         self._line = ""
-        self._end(Status.FAILED)
+        self._end(Standing.FAILED)
         self._know(wait=None)
         return self._told()
 
@@ -159,9 +159,9 @@ class Reader:
         elif found["look"]:
             self._looking = found["look"]
         elif found["node"]:
-            self._place(Placed(found["node"], "", Outcome.ASKED))
+            self._place(Placed(found["node"], "", Reply.ASKED))
         else:
-            self._place(Placed(self._node, found["device"], Outcome.ASKED))
+            self._place(Placed(self._node, found["device"], Reply.ASKED))
 
     def _answer(self, line: str) -> None:
         for pattern, act in self._says:
@@ -182,7 +182,7 @@ class Reader:
         """A node or a device, or what became of one."""
         self._begin(3)
         self._wait(_TOPOLOGY)
-        self._asked = placed if placed.outcome is Outcome.ASKED else None
+        self._asked = placed if placed.reply is Reply.ASKED else None
         others = tuple(
             each
             for each in self.state.placed
@@ -192,29 +192,33 @@ class Reader:
         self._tell(placed)
 
     def _begin(self, number: int) -> None:
-        """Go on to this stage, unless it or a later one has begun; those between are skipped."""
+        """Go on to this phase, unless it or a later one has begun; those between are skipped."""
         current = self.state.current
-        if current is not None and current.stage.number >= number:
+        if current is not None and current.phase.number >= number:
             return
-        self._end(Status.DONE)
-        progress = Progress(STAGES[number - 1], Status.RUNNING, self._now)
+        self._end(Standing.DONE)
+        progress = Progress(PHASES[number - 1], Standing.RUNNING, self._now)
         self._set(
             *(
-                replace(each, status=Status.SKIPPED)
-                for each in self.state.stages[: number - 1]
-                if each.status is Status.PENDING
+                replace(each, standing=Standing.SKIPPED)
+                for each in self.state.phases[: number - 1]
+                if each.standing is Standing.PENDING
             ),
             progress,
         )
 
-    def _end(self, status: Status) -> None:
+    def _end(self, standing: Standing) -> None:
         current = self.state.current
-        if current is not None and current.since is not None and current.status is Status.RUNNING:
-            self._set(replace(current, status=status, seconds=self._now - current.since))
+        if (
+            current is not None
+            and current.since is not None
+            and current.standing is Standing.RUNNING
+        ):
+            self._set(replace(current, standing=standing, seconds=self._now - current.since))
 
     def _set(self, *progress: Progress) -> None:
-        new = {each.stage: each for each in progress}
-        self._know(stages=tuple(new.get(each.stage, each) for each in self.state.stages))
+        new = {each.phase: each for each in progress}
+        self._know(phases=tuple(new.get(each.phase, each) for each in self.state.phases))
         self._news += progress
 
     def _wait(self, wait: tuple[str, str]) -> None:
@@ -224,7 +228,7 @@ class Reader:
 
     def _trouble(self, amiss: Trouble) -> None:
         if amiss.fatal:
-            self._end(Status.FAILED)
+            self._end(Standing.FAILED)
             self._know(wait=None)
         if amiss not in self.state.troubles and len(self.state.troubles) < TROUBLES:
             self._know(troubles=(*self.state.troubles, amiss))
@@ -232,32 +236,32 @@ class Reader:
 
     def _ok(self, _found: re.Match[str]) -> None:
         if self._asked:
-            self._place(replace(self._asked, outcome=Outcome.ADDED))
+            self._place(replace(self._asked, reply=Reply.ADDED))
             return
         waited, current = self.state.wait, self.state.current
         self._know(wait=None)
-        if current and current.stage.number == 1:
-            self._end(Status.DONE)
+        if current and current.phase.number == 1:
+            self._end(Standing.DONE)
         elif waited and waited.what == _FIRST[0]:
             self._wait(_ANSWER)
 
     def _made(self, _found: re.Match[str]) -> None:
         """A cluster, or the node that was asked for, has its id."""
         if self._asked:
-            self._place(replace(self._asked, outcome=Outcome.ADDED))
+            self._place(replace(self._asked, reply=Reply.ADDED))
 
     def _refused(self, found: re.Match[str]) -> None:
         if self._asked:
-            self._place(replace(self._asked, outcome=Outcome.REFUSED, said=found["said"]))
+            self._place(replace(self._asked, reply=Reply.REFUSED, said=found["said"]))
         amiss = trouble(found[0])
         if amiss:
             self._trouble(amiss)
 
     def _found_node(self, found: re.Match[str]) -> None:
-        self._place(Placed(found["name"], "", Outcome.FOUND))
+        self._place(Placed(found["name"], "", Reply.FOUND))
 
     def _found_device(self, found: re.Match[str]) -> None:
-        self._place(Placed(self._node, found["name"], Outcome.FOUND))
+        self._place(Placed(self._node, found["name"], Reply.FOUND))
 
     def _looked(self, found: re.Match[str]) -> None:
         if found[0].startswith("not"):
@@ -285,7 +289,7 @@ class Reader:
             self._trouble(Trouble(("D14",), found[0]))
 
     def _last_line(self, _found: re.Match[str]) -> None:
-        self._end(Status.DONE)
+        self._end(Standing.DONE)
         self._know(complete=True, wait=None)
         self._tell(Completed())
 
@@ -295,7 +299,7 @@ def real(address: str | None) -> bool:
     return address is not None and _REAL.fullmatch(address) is not None
 
 
-def verdict(rc: int, reader: Reader) -> Verdict:
+def result(rc: int, reader: Reader) -> Result:
     """Judge a run that has ended with exit status `rc` as a shell has it (above 128: by a signal).
 
     Only exit status 0 *and* the last line *and* an address make a success: gk-deploy also ends with
@@ -308,20 +312,20 @@ def verdict(rc: int, reader: Reader) -> Verdict:
         if rc > BY_SIGNAL:
             how = f"was ended by signal {rc - BY_SIGNAL}"
         said = f": {fatal[0].said}" if fatal else ""
-        return Verdict(success=False, why=f"gk-deploy {how}{said}", ids=_ids(fatal))
+        return Result(success=False, why=f"gk-deploy {how}{said}", ids=_ids(fatal))
     if not state.complete:
-        return Verdict(
+        return Result(
             success=False,
             why='gk-deploy ended with exit status 0, but not with "Deployment complete!"',
             ids=("D2", *_ids(fatal)),
         )
     if not real(state.address):
-        return Verdict(
+        return Result(
             success=False,
             why=f"gk-deploy named no address of heketi's, but {state.address or ''!r}",
             ids=("D14",),
         )
-    return Verdict(success=True)
+    return Result(success=True)
 
 
 def _ids(troubles: Iterable[Trouble]) -> tuple[str, ...]:

@@ -10,15 +10,15 @@ from preflight.deploy.lines import Trouble
 
 
 @dataclass(frozen=True)
-class Stage:
+class Phase:
     """One of the steps of a deployment."""
 
     number: int
     title: str
 
 
-STAGES = tuple(
-    Stage(number, title)
+PHASES = tuple(
+    Phase(number, title)
     for number, title in enumerate(
         (
             "service account and its rights",
@@ -33,8 +33,8 @@ STAGES = tuple(
 )
 
 
-class Status(Enum):
-    """How a stage stands."""
+class Standing(Enum):
+    """How a phase stands."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -45,10 +45,10 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Progress:
-    """A stage, since when it runs, and how many seconds it took once it has ended."""
+    """A phase, since when it runs, and how many seconds it took once it has ended."""
 
-    stage: Stage
-    status: Status = Status.PENDING
+    phase: Phase
+    standing: Standing = Standing.PENDING
     since: float | None = None
     seconds: float | None = None
 
@@ -62,7 +62,7 @@ class Wait:
     since: float
 
 
-class Outcome(Enum):
+class Reply(Enum):
     """What heketi made of a node or a device."""
 
     ASKED = "asked"
@@ -80,7 +80,7 @@ class Placed:
 
     node: str
     device: str
-    outcome: Outcome
+    reply: Reply
     said: str = ""
 
 
@@ -106,7 +106,7 @@ class State:
     `existing` are the pods that were there before. `placed` is in the order of the topology.
     """
 
-    stages: tuple[Progress, ...] = tuple(Progress(stage) for stage in STAGES)
+    phases: tuple[Progress, ...] = tuple(Progress(phase) for phase in PHASES)
     wait: Wait | None = None
     existing: tuple[str, ...] = ()
     placed: tuple[Placed, ...] = ()
@@ -116,13 +116,13 @@ class State:
 
     @property
     def current(self) -> Progress | None:
-        """The stage that runs, or ran last; None before the first."""
-        begun = [each for each in self.stages if each.since is not None]
+        """The phase that runs, or ran last; None before the first."""
+        begun = [each for each in self.phases if each.since is not None]
         return begun[-1] if begun else None
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Result:
     """Whether a deployment succeeded; else why not, and the rows of the catalogue that tell more.
 
     A success still has to be verified in the cluster: that all nodes have their pod (D6), and that
