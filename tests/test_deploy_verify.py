@@ -19,8 +19,9 @@ from preflight.diagnose import match, table
 from preflight.diagnose.evidence import Reading, together
 from preflight.errors import Unknown, UsageError
 from preflight.facts import deployment as facts
-from preflight.facts.deployment import Disk, Known, Peer, Pod, Service, StorageClass
+from preflight.facts.deployment import Disk, Known, Peer, Service, StorageClass
 from preflight.facts.kubernetes import Volume, kubectl
+from preflight.facts.kubernetes.pods import Part, Pod
 from preflight.judge import judge, verdict
 from preflight.model import (
     Deployer,
@@ -45,7 +46,7 @@ INVENTORY = Inventory((*NODES, CLIENT), deployer=Deployer(namespace="storage"))
 CONTROLLER = controller(INVENTORY)
 WORDS = kubectl(CONTROLLER)
 
-PODS = tuple(Pod(f"glusterfs-{n}", facts.GLUSTER, f"node{n}", "Running", 1, 1) for n in (1, 2, 3))
+PODS = tuple(Pod(f"glusterfs-{n}", Part.GLUSTER, f"node{n}", "Running", 1, 1) for n in (1, 2, 3))
 PEERS = tuple(
     Peer(node.name, str(node.storage), 1, "online", (Disk("/dev/sdb", "online", f"vg_{n}"),))
     for n, node in enumerate(NODES, 1)
@@ -99,7 +100,7 @@ def test_what_could_not_be_found_out_is_no_pass(name: str) -> None:
         (PODS[:2], "no GlusterFS pod"),
         ((*PODS[:2], replace(PODS[2], ready=0)), "glusterfs-3 0/1 ready"),
         ((*PODS[:2], replace(PODS[2], node="node9")), "no GlusterFS pod"),
-        ((*PODS[:2], replace(PODS[2], kind=facts.HEKETI)), "no GlusterFS pod"),
+        ((*PODS[:2], replace(PODS[2], part=Part.HEKETI)), "no GlusterFS pod"),
     ],
 )
 def test_each_storage_node_needs_a_ready_pod(pods: tuple[Pod, ...], saw: str) -> None:

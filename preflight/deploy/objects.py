@@ -7,8 +7,8 @@ from typing import Any
 
 from preflight.deploy.keys import Keys
 from preflight.facts.deployment import OWN, PORT, SECRET, STORAGE_CLASS
+from preflight.facts.kubernetes.claims import GLUSTERFS
 
-PROVISIONER = "kubernetes.io/glusterfs"
 LABELS = dict([OWN])
 
 Manifest = dict[str, Any]
@@ -38,7 +38,7 @@ def storage_class(namespace: str, ip: str, *, copies: int = 3) -> Manifest:
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
         "metadata": {"name": STORAGE_CLASS, "labels": LABELS},
-        "provisioner": PROVISIONER,
+        "provisioner": GLUSTERFS,
         "parameters": storage_parameters(namespace, ip, copies=copies),
     }
 
@@ -50,7 +50,7 @@ def secret(namespace: str, keys: Keys) -> Manifest:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": SECRET, "namespace": namespace, "labels": LABELS},
-        "type": PROVISIONER,
+        "type": GLUSTERFS,
         "data": {name: base64.b64encode(key.encode()).decode() for name, key in data.items()},
     }
 

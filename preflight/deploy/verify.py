@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from preflight.deploy.objects import PROVISIONER, storage_parameters
+from preflight.deploy.objects import storage_parameters
 from preflight.facts import deployment
+from preflight.facts.kubernetes.claims import GLUSTERFS
 from preflight.facts.kubernetes.command import kubectl, site
+from preflight.facts.kubernetes.pods import Part, Pod
 from preflight.model import Check, Facts, Finding, Node, Probe, Role
 from preflight.plugin import controller_check, fail, ok
 
@@ -41,7 +43,7 @@ def gluster_pods(facts: Facts) -> Iterator[Finding]:
     """
     where = site(facts.node)
     listed = facts[deployment.pods(kubectl(facts.node), where.deployer.namespace)]
-    gluster = [pod for pod in listed if pod.kind == deployment.GLUSTER]
+    gluster = [pod for pod in listed if pod.part is Part.GLUSTER]
     # One that has ended may still be listed beside the one that took its place.
     found = {pod.node: pod for pod in sorted(gluster, key=lambda each: each.is_ready)}
     for node in storage_nodes(facts.node):
@@ -54,7 +56,7 @@ def gluster_pods(facts: Facts) -> Iterator[Finding]:
         yield fail(node.name, saw, "a pod that is ready", cure=cure)
 
 
-def _seen(pod: deployment.Pod) -> str:
+def _seen(pod: Pod) -> str:
     why = f", {pod.waits}" if pod.waits else ""
     return f"{pod.name} {pod.ready}/{pod.wanted} ready{why}"
 
@@ -145,15 +147,15 @@ def storage_class(facts: Facts) -> Iterator[Finding]:
     wanted = storage_parameters(deployer.namespace, ip, copies=copies(facts.node))
     wrong = [key for key, value in wanted.items() if told.get(key) != value]
     wrong += ["restuserkey"] if "restuserkey" in told else []
-    if found.provisioner != PROVISIONER or wrong:
+    if found.provisioner != GLUSTERFS or wrong:
         saw = ", ".join(
             [found.provisioner, *(f"{key} {told.get(key, 'missing')}" for key in wrong)]
         )
-        want = ", ".join([PROVISIONER, *(f"{key} {wanted.get(key, 'absent')}" for key in wrong)])
+        want = ", ".join([GLUSTERFS, *(f"{key} {wanted.get(key, 'absent')}" for key in wrong)])
         saw = saw.replace(told.get("restuserkey") or "\0", "(a key in clear)")
         yield fail(name, saw, want, cure=f"{kubectl(facts.node)} delete storageclass {name}")
     else:
-        yield ok(name, f"{PROVISIONER}, {told['resturl']}")
+        yield ok(name, f"{GLUSTERFS}, {told['resturl']}")
 
 
 def storage_nodes(controller: Node) -> list[Node]:

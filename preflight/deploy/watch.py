@@ -12,6 +12,7 @@ from preflight.deploy.cluster import Cluster
 from preflight.errors import Unknown
 from preflight.facts import deployment, kubernetes
 from preflight.facts.kubernetes.command import kubectl
+from preflight.facts.kubernetes.pods import Pod
 
 PERIOD = 3.0
 """Seconds from one look to the next."""
@@ -31,7 +32,7 @@ class Watch:
         words = kubectl(cluster.controller)
         self._asked = deployment.pods(words, cluster.namespace)
         self._server = kubernetes.server(words)
-        self._pods: tuple[deployment.Pod, ...] = ()
+        self._pods: tuple[Pod, ...] = ()
         self._why = ""
         self._answered = time.monotonic()
         self._over = threading.Event()
@@ -85,6 +86,6 @@ class Watch:
         return f"the API server has not answered for {silent:.0f} s: {self._why}"
 
 
-def _told(pod: deployment.Pod) -> str:
+def _told(pod: Pod) -> str:
     where = f"on {pod.node} " if pod.node else ""
     return f"{pod.name} {where}{pod.ready}/{pod.wanted} {pod.waits}".rstrip()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,9 +18,11 @@ from typing import Any
 
 from preflight.collect import collect, side_by_side
 from preflight.diagnose import deployment, inside, objects
-from preflight.diagnose.evidence import Evidence, Kind, Part, Place, Reading, Trouble, Unread
+from preflight.diagnose.evidence import Evidence, Kind, Place, Reading, Trouble, Unread
 from preflight.errors import Unknown
 from preflight.facts.kubernetes.command import kubectl, site
+from preflight.facts.kubernetes.pods import Part
+from preflight.facts.kubernetes.shapes import Object, get, items, named, word
 from preflight.model import Facts, Limits, Node, Probe, Role, Site
 from preflight.transport import Shell
 
@@ -30,8 +32,6 @@ UNITS = ("glusterd", "rpcbind.socket", "rpcbind", "gluster-blockd", "tcmu-runner
 
 ANY = frozenset(range(256))
 """Exit statuses of what fails without telling us anything: a pod that had no earlier container."""
-
-Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def questions(pod: Object, run: Kubectl) -> Iterator[Asked]:
         yield from _logs(name, run, lambda text, origin: [deployment.heketi(text, origin)])
     elif role and not ready:
         yield from _logs(name, run, partial(_log, name))
-    if role is Part.GLUSTER and not ready and objects.get(pod, "status").get("phase") == "Running":
+    if role is Part.GLUSTER and not ready and get(pod, "status").get("phase") == "Running":
         yield from _inside(pod, name, run)
 
 
@@ -185,8 +185,8 @@ def _inside(pod: Object, name: str, run: Kubectl) -> Iterator[Asked]:
 
 def _readiness(pod: Object) -> Sequence[str]:
     """The words that the kubelet runs to find out whether the pod is ready."""
-    for container in objects.items(objects.get(pod, "spec"), "containers"):
-        command = objects.get(objects.get(container, "readinessProbe"), "exec").get("command")
+    for container in items(get(pod, "spec"), "containers"):
+        command = get(get(container, "readinessProbe"), "exec").get("command")
         if isinstance(command, list) and all(isinstance(word, str) for word in command):
             return command
     return ()
@@ -230,12 +230,12 @@ def _nodes(nodes: Iterable[Object], pods: Iterable[Object], site: Site) -> Itera
     """What is wrong with the nodes that the deployment is on."""
     ours = {*_storage(site), *(_node(pod) for pod in pods if objects.role(pod))}
     for each in nodes:
-        if objects.named(each)[0] in ours:
+        if named(each)[0] in ours:
             yield objects.node(each, "kubectl get nodes")
 
 
 def _node(pod: Object) -> str:
-    return objects.word(objects.get(pod, "spec").get("nodeName"))
+    return word(get(pod, "spec").get("nodeName"))
 
 
 def _of_today(events: Iterable[Object], present: Iterable[Object]) -> list[Object]:
@@ -243,10 +243,10 @@ def _of_today(events: Iterable[Object], present: Iterable[Object]) -> list[Objec
 
     One that was asked for twice is there once.
     """
-    known = {(each.get("kind"), *objects.named(each)) for each in present}
+    known = {(each.get("kind"), *named(each)) for each in present}
     kept: dict[str, Object] = {}
     for event in events:
-        about = objects.get(event, "involvedObject")
+        about = get(event, "involvedObject")
         kind, own = about.get("kind"), (about.get("name"), about.get("namespace"))
         if kind not in {"Pod", "PersistentVolumeClaim"} or (kind, *own) in known:
             kept.setdefault(json.dumps(event, sort_keys=True), event)
@@ -255,14 +255,14 @@ def _of_today(events: Iterable[Object], present: Iterable[Object]) -> list[Objec
 
 def _unmounted(events: Iterable[Object], waiting: Iterable[Object]) -> Iterator[Reading]:
     """Anybody's pods that wait for a Gluster volume; the rest of what waits is not ours."""
-    pods = {objects.named(pod): pod for pod in waiting}
+    pods = {named(pod): pod for pod in waiting}
     for event in events:
-        about = objects.get(event, "involvedObject")
-        pod = pods.get((objects.word(about.get("name")), objects.word(about.get("namespace"))))
-        message = objects.word(event.get("message"))
+        about = get(event, "involvedObject")
+        pod = pods.get((word(about.get("name")), word(about.get("namespace"))))
+        message = word(event.get("message"))
         # Those of the deployment's own are troubles already.
         if pod is not None and objects.role(pod) is None and MOUNTED.search(message):
-            name, namespace = objects.named(pod)
+            name, namespace = named(pod)
             node, saw = _node(pod) or None, "it cannot mount a Gluster volume"
             trouble = Trouble(f"pod {name}", node, saw, "kubectl get events")
             yield Reading(troubles=(trouble,), places=(Place(name, node, namespace),))
@@ -273,7 +273,7 @@ MOUNTED = re.compile(r"glusterfs|no volume plugin matched")
 
 
 def _named(pod: Object) -> bool:
-    return bool(objects.named(pod)[0])
+    return bool(named(pod)[0])
 
 
 def _objects(facts: Facts, probe: Probe[object]) -> list[Object]:

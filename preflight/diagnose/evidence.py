@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TypeVar
 
 from preflight.diagnose.masks import masked
+from preflight.facts.kubernetes.pods import Part
 from preflight.model import Verdict
 
 
@@ -145,15 +146,6 @@ class Diagnosis:
     unexplained: tuple[Trouble, ...]
     works: tuple[str, ...]
     unread: tuple[Unread, ...]
-
-
-class Part(Enum):
-    """What a pod is for; the names are those of gk-deploy's templates."""
-
-    GLUSTER = "glusterfs"
-    DEPLOY_HEKETI = "deploy-heketi"
-    COPY_JOB = "heketi-storage-copy-job"
-    HEKETI = "heketi"
 
 
 def part(pod: str) -> Part | None:

@@ -18,12 +18,12 @@ from preflight.diagnose.evidence import (
     Diagnosis,
     Evidence,
     Kind,
-    Part,
     Quote,
     Reading,
     Trouble,
 )
 from preflight.diagnose.table import FIELD, Clause, Row, Table
+from preflight.facts.kubernetes.pods import Part
 from preflight.model import Verdict
 
 MOST = 50

@@ -7,13 +7,13 @@ empty, since a file may be cut down by hand.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
-from preflight.diagnose.evidence import Evidence, Kind, Part, Place, Reading, Trouble, part
+from preflight.diagnose.evidence import Evidence, Kind, Place, Reading, Trouble, part
+from preflight.facts.kubernetes import pods
+from preflight.facts.kubernetes.claims import GLUSTERFS
+from preflight.facts.kubernetes.pods import Part
+from preflight.facts.kubernetes.shapes import Object, get, items, named, word
 
-Object = Mapping[str, Any]
-
-PROVISIONER = "kubernetes.io/glusterfs"
 PROVISIONED_BY = (
     "volume.kubernetes.io/storage-provisioner",
     "volume.beta.kubernetes.io/storage-provisioner",
@@ -55,8 +55,7 @@ def read(objects: Iterable[Object], origin: str) -> Iterator[Reading]:
 def current(objects: Iterable[Object]) -> list[Object]:
     """All but pods that have ended, or are being deleted, beside a ready one of their owner."""
     present = list(objects)
-    pods = [each for each in present if each.get("kind") == "Pod"]
-    replaced = {_owner(each) for each in pods if is_ready(each)}
+    replaced = {_owner(each) for each in present if each.get("kind") == "Pod" and is_ready(each)}
     return [
         each
         for each in present
@@ -65,34 +64,24 @@ def current(objects: Iterable[Object]) -> list[Object]:
 
 
 def _ended(each: Object) -> bool:
-    return get(each, "status").get("phase") == "Failed" or _leaves(each)
+    known = pods.read(each)
+    return known.phase == "Failed" or known.leaves
 
 
 def _owner(each: Object) -> tuple[str, ...]:
     """What makes pods in the place of this one; a DaemonSet does it node by node."""
-    name, namespace = named(each)
+    known = pods.read(each)
     for owner in items(get(each, "metadata"), "ownerReferences"):
-        node = word(get(each, "spec").get("nodeName")) if owner.get("kind") == "DaemonSet" else ""
-        return (namespace, word(owner.get("kind")), word(owner.get("name")), node)
-    node = word(get(each, "spec").get("nodeName")) if role(each) is Part.GLUSTER else ""
-    return (namespace, "", name.rpartition("-")[0], node)
-
-
-LABELS = (
-    ("glusterfs", "pod", Part.GLUSTER),
-    ("deploy-heketi", "pod", Part.DEPLOY_HEKETI),
-    ("heketi", "pod", Part.HEKETI),
-    ("job-name", "heketi-storage-copy-job", Part.COPY_JOB),
-)
-"""A label and its value, and what a pod is for that has it; gk-deploy selects by these."""
+        node = known.node if owner.get("kind") == "DaemonSet" else ""
+        return (known.namespace, word(owner.get("kind")), word(owner.get("name")), node)
+    node = known.node if role(each) is Part.GLUSTER else ""
+    return (known.namespace, "", known.name.rpartition("-")[0], node)
 
 
 def role(each: Object) -> Part | None:
     """What the pod is for, by its labels; by its name only where it has none."""
-    labels = get(get(each, "metadata"), "labels")
-    if not labels:
-        return part(named(each)[0])
-    return next((what for key, value, what in LABELS if labels.get(key) == value), None)
+    known = pods.read(each)
+    return known.part if get(get(each, "metadata"), "labels") else part(known.name)
 
 
 def is_ready(each: Object) -> bool:
@@ -100,33 +89,22 @@ def is_ready(each: Object) -> bool:
 
     A kubelet that is gone leaves its containers ready; only the condition is taken back.
     """
-    status = get(each, "status")
-    if status.get("phase") == "Succeeded":
-        return True
-    conditions = {c.get("type"): c.get("status") for c in items(status, "conditions")}
-    return conditions.get("Ready") == "True" and not _leaves(each)
-
-
-def _leaves(each: Object) -> bool:
-    return bool(get(each, "metadata").get("deletionTimestamp"))
+    known = pods.read(each)
+    return known.phase == "Succeeded" or known.stands
 
 
 def pod(each: Object, origin: str) -> Reading:
     """A pod: what its containers wait for, or died of; others than gk-deploy's never trouble."""
-    name, namespace = named(each)
-    node = word(get(each, "spec").get("nodeName")) or None
-    status = get(each, "status")
-    place = Place(name, node, namespace, role(each))
-    what = f"pod {name}"
+    known, status = pods.read(each), get(each, "status")
+    node, what = known.node or None, f"pod {known.name}"
+    place = Place(known.name, node, known.namespace, role(each))
     if is_ready(each):
         return Reading(works=(what,), places=(place,))
-    containers = items(status, "containerStatuses")
-    ready = sum(container.get("ready") is True for container in containers)
-    asked = len(items(get(each, "spec"), "containers")) or len(containers)
-    phase = word(status.get("phase")) or "Unknown"
-    saw = f"{phase}, ready {ready}/{asked}{', being deleted' if _leaves(each) else ''}"
-    lines = [saw, *_conditions(status), *(line for c in containers for line in _states(c))]
-    evidence = Evidence(Kind.PODS, what, node, "\n".join(lines), origin, namespace)
+    leaves = ", being deleted" if known.leaves else ""
+    saw = f"{known.phase or 'Unknown'}, ready {known.ready}/{known.wanted}{leaves}"
+    states = (line for each in items(status, "containerStatuses") for line in _states(each))
+    text = "\n".join([saw, *_conditions(status), *states])
+    evidence = Evidence(Kind.PODS, what, node, text, origin, known.namespace)
     troubles = (Trouble(what, node, saw, origin),) if place.part else ()
     return Reading((evidence,), troubles, places=(place,))
 
@@ -203,7 +181,7 @@ def claim(each: Object, origin: str, classes: Mapping[str, str]) -> Reading:
     notes = get(get(each, "metadata"), "annotations")
     of = word(get(each, "spec").get("storageClassName")) or word(notes.get(CLASS_OF_OLD))
     by = {word(notes.get(key)) for key in PROVISIONED_BY} - {""} or {classes.get(of, "")} - {""}
-    if not (by == {PROVISIONER} if by else may_be_heketis(of)):
+    if not (by == {GLUSTERFS} if by else may_be_heketis(of)):
         return Reading()
     return bound(f"{namespace}/{name}", word(get(each, "status").get("phase")), origin)
 
@@ -229,26 +207,3 @@ READERS: Mapping[str, Callable[[Object, str], Reading]] = {
     "Event": event,
     "DaemonSet": daemonset,
 }
-
-
-def named(each: Object) -> tuple[str, str]:
-    """Name and namespace."""
-    about = get(each, "metadata")
-    return word(about.get("name")), word(about.get("namespace"))
-
-
-def get(each: Object, key: str) -> Object:
-    """The object under `key`; an empty one where there is none."""
-    value = each.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def items(each: Object, key: str) -> list[Object]:
-    """The objects in the list under `key`."""
-    value = each.get(key)
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def word(value: object) -> str:
-    """The text that this is; empty for anything else."""
-    return value if isinstance(value, str) else ""

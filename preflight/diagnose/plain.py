@@ -10,6 +10,7 @@ from itertools import takewhile
 from preflight.diagnose import objects
 from preflight.diagnose.evidence import Evidence, Kind, Place, Reading, Trouble, part
 from preflight.diagnose.spans import spans
+from preflight.facts.kubernetes.claims import GLUSTERFS
 
 DESCRIBED = re.compile(r"^Name:[ \t]+\S", re.MULTILINE)
 EVENTS = re.compile(r"^Events:[ \t]*(?:\n|$)", re.MULTILINE)
@@ -76,7 +77,7 @@ def _state(page: str, what: str, namespace: str, origin: str) -> Reading:
 
 def _by_heketi(page: str) -> bool:
     by = re.search(r"storage-provisioner: (\S+)", page)
-    return by[1] == objects.PROVISIONER if by else objects.may_be_heketis(_class(page))
+    return by[1] == GLUSTERFS if by else objects.may_be_heketis(_class(page))
 
 
 def _class(page: str) -> str:

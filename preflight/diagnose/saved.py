@@ -21,6 +21,7 @@ from preflight.diagnose import deployment, inside, nodes, objects, plain
 from preflight.diagnose.evidence import Evidence, Kind, Reading, Unread
 from preflight.diagnose.spans import spans
 from preflight.errors import UsageError
+from preflight.facts.kubernetes.shapes import Object
 
 MOST_BYTES = 8 * 1024 * 1024
 """Of one file; of a longer one, its end is read, for that is where logs tell of a failure."""
@@ -158,7 +159,7 @@ def _documents(text: str) -> list[Any]:
 
 def _structured(documents: Iterable[Any], origin: str) -> Iterator[Reading]:
     """What objects of the API, and reports of gkprep's, say."""
-    found: list[objects.Object] = []
+    found: list[Object] = []
     for document in documents:
         if nodes.is_report(document):
             yield nodes.report(document, origin)

@@ -14,6 +14,7 @@ from typing import Any
 
 from preflight.errors import Unknown
 from preflight.facts.kubernetes.command import get
+from preflight.facts.kubernetes.pods import Pod, read
 from preflight.model import Probe
 
 PORT = 8080
@@ -28,37 +29,8 @@ SECRET = "heketi-admin-key"  # noqa: S105 - its name
 OWN = ("app.kubernetes.io/managed-by", "gkprep")
 """The label of what gkprep itself makes (kubernetes.io/docs, Recommended Labels)."""
 
-GLUSTER, DEPLOY_HEKETI, HEKETI, JOB = "GlusterFS", "deploy-heketi", "heketi", "copy job"
-_KIND_OF = (  # a label and its value, and what a pod is that has it; gk-deploy selects by these
-    ("glusterfs", "pod", GLUSTER),
-    ("deploy-heketi", "pod", DEPLOY_HEKETI),
-    ("heketi", "pod", HEKETI),
-    ("job-name", "heketi-storage-copy-job", JOB),
-)
-
-
-@dataclass(frozen=True)
-class Pod:
-    """One pod of the deployment.
-
-    `kind` is one of those above, `node` empty while it has none, `ready` of `wanted` containers,
-    `waits` why it is not ready (the kubelet's reason), empty where nothing gives one. `stands`:
-    its condition Ready holds, which a node that is lost takes back, and it is not being deleted.
-    """
-
-    name: str
-    kind: str
-    node: str
-    phase: str
-    ready: int
-    wanted: int
-    waits: str = ""
-    stands: bool = True
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether all of it is ready, and here to stay."""
-        return self.stands and self.wanted > 0 and self.ready == self.wanted
+HEKETI, DEPLOY_HEKETI = "heketi", "deploy-heketi"
+"""What gk-deploy calls its Deployments, and the labels of their pods."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +82,7 @@ class Heketi:
 
 def parse_pods(text: str) -> tuple[Pod, ...]:
     """Those of a PodList (core/v1) that gk-deploy waits for, in its order."""
-    found = (
-        (item, _kind(item["metadata"].get("labels", {}))) for item in json.loads(text)["items"]
-    )
-    return tuple(_pod(item, kind) for item, kind in found if kind)
+    return tuple(pod for pod in map(read, json.loads(text)["items"]) if pod.part)
 
 
 def parse_heketis(text: str) -> tuple[Heketi, ...]:
@@ -130,46 +99,6 @@ def _heketi(name: str, item: dict[str, Any]) -> Heketi:
         for each in container.get("env") or []
     }
     return Heketi(name, told.get("HEKETI_ADMIN_KEY", ""), told.get("HEKETI_USER_KEY", ""))
-
-
-def _kind(labels: dict[str, str]) -> str:
-    return next((kind for key, value, kind in _KIND_OF if labels.get(key) == value), "")
-
-
-def _pod(item: dict[str, Any], kind: str) -> Pod:
-    status = item.get("status", {})
-    containers = status.get("containerStatuses", [])
-    wanted, ready = len(item["spec"]["containers"]), sum(each["ready"] for each in containers)
-    lost = _lost(item, status)
-    return Pod(
-        name=item["metadata"]["name"],
-        kind=kind,
-        node=item["spec"].get("nodeName", ""),
-        phase=status.get("phase", ""),
-        ready=ready,
-        wanted=wanted,
-        waits=_waits(status, containers) or (lost if ready == wanted else ""),
-        stands=not lost,
-    )
-
-
-def _lost(item: dict[str, Any], status: dict[str, Any]) -> str:
-    """Why its containers' being ready does not count; empty where it does."""
-    if item["metadata"].get("deletionTimestamp"):
-        return "being deleted"
-    conditions = {each["type"]: each["status"] for each in status.get("conditions", [])}
-    return "" if conditions.get("Ready") == "True" else "its condition Ready does not hold"
-
-
-def _waits(status: dict[str, Any], containers: list[dict[str, Any]]) -> str:
-    """The reason of a container that waits, else that of a condition that is not met."""
-    for each in containers:
-        if reason := each.get("state", {}).get("waiting", {}).get("reason"):
-            return str(reason)
-    for condition in status.get("conditions", []):
-        if condition["status"] != "True" and condition.get("reason") == "Unschedulable":
-            return f"Unschedulable: {condition.get('message', '')}"
-    return ""
 
 
 def parse_service(text: str) -> Service | None:
