@@ -3,8 +3,8 @@
     command   how kubectl is called     objects  namespace, binding, what was deployed before
     version   kubectl's, the server's   kubelet  whether the API server reaches a node's kubelet
     members   the cluster's nodes       image    what is in the Gluster image
-    claims    claims, and volumes         pods     what each is for, and whether it does it
-    rights    what the user may do        shapes   parts of an object, whatever it lacks
+    claims    claims, and volumes       pods     what each is for, and whether it does it
+    rights    what the user may do      shapes   parts of an object, whatever it lacks
 
 Each probe is made from `kubectl(node)`, the words that call it: whichever cluster those lead to is
 a part of the question. Where the API server's own answer is all that is wanted, it is asked for as
