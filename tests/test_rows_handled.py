@@ -34,7 +34,7 @@ from preflight.deploy.keys import ADMIN_VARIABLE, Keys, keys
 from preflight.deploy.patches import Asked
 from preflight.deploy.place import Place
 from preflight.deploy.run import _SCRIPT, options
-from preflight.deploy.stages import Verdict as Judged
+from preflight.deploy.state import Result
 from preflight.deploy.tree import NEEDED, SCRIPT
 from preflight.diagnose import match, saved, table
 from preflight.diagnose.evidence import together
@@ -52,9 +52,7 @@ from tests import test_gluster_state
 from tests.diagnosed import SAMPLES
 from tests.gk_deploy import GkDeploy as Stubbed
 from tests.gk_deploy import make
-from tests.kube.standins import GK_DEPLOY
-from tests.test_controller_checks import (
-    BEGUN,
+from tests.judged import (
     CONFIG,
     ENDPOINTS,
     HEKETI,
@@ -65,9 +63,11 @@ from tests.test_controller_checks import (
     member,
     version,
 )
+from tests.kube.standins import GK_DEPLOY
+from tests.plane import GLUSTER, pod
+from tests.plane import Cluster as Answers
 from tests.test_deploy_verify import PODS, SERVICE, look
-from tests.test_diagnose_cluster import GLUSTER, pod
-from tests.test_diagnose_cluster import Cluster as Answers
+from tests.test_earlier_deployment import BEGUN
 from tests.test_patches import OWN, patched, run_snippet, workloads
 
 OTHER_NAMESPACE = Binding("edit", ("ServiceAccount other/heketi-service-account",))
@@ -338,9 +338,9 @@ DEPLOY = "preflight.deploy"
 EARLIER = "checks.earlier_deployment"
 
 
-def succeeds(rc: int, _reader: object) -> Judged:
+def succeeds(rc: int, _reader: object) -> Result:
     """As a shell judges."""
-    return Judged(success=rc == 0)
+    return Result(success=rc == 0)
 
 
 def by_name(namespace: str, _ip: str, **_more: object) -> dict[str, str]:
@@ -415,7 +415,7 @@ ROWS: dict[str, tuple[Case, ...]] = {
     ),
     "D2": (
         instead(
-            f"{DEPLOY}.gk_deploy.verdict",
+            f"{DEPLOY}.gk_deploy.result",
             succeeds,
             lambda world: "D2" in world.deployed("no-last-line").why,
         ),

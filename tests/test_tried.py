@@ -14,7 +14,7 @@ from preflight.facts import kubernetes
 from preflight.facts.kubernetes import Image, Try, tried
 from preflight.facts.kubernetes.kubelet import Kubelet
 from preflight.model import Status
-from tests.test_controller_checks import FINE, found
+from tests.judged import FINE, found
 
 LATE = Try("no answer within 8 s", late=True)
 
