@@ -104,20 +104,22 @@ class Reach:
 def reach(wanted: Wanted) -> Iterator[Reach]:
     """Find nodes and checks, ask a person for what only a person knows, and connect.
 
-    Raises UsageError where what is wanted does not fit together. What a person took to type a
-    password is before `started`.
+    The controller is one of the nodes where `only` names a check of it. Raises UsageError where
+    what is wanted does not fit together. What a person took to type a password is before `started`.
     """
     checks = select.select_checks(registry.checks(), wanted.only, wanted.skip)
-    checks = select.of_nodes(checks, wanted.only)
+    checks = select.asked_for(checks, wanted.only)
     where = targets.find(
         wanted.inventory,
         local=wanted.local,
         devices=wanted.devices,
         storage=wanted.storage,
         limit=wanted.limit,
+        deploys=any(map(select.of_controller, checks)),
     )
+    nodes = select.judged(where.nodes, checks)
     judgeable = select.judgeable(checks, whole=where.whole)
-    with again(wanted, where.nodes, judgeable) as fleet:
+    with again(wanted, nodes, judgeable) as fleet:
         yield fleet
 
 

@@ -27,23 +27,32 @@ def select_checks(
     return picked
 
 
-def of_nodes(
-    checks: Sequence[Check | FleetCheck], only: Sequence[str] = ()
+def asked_for(
+    checks: Sequence[Check | FleetCheck], only: Sequence[str]
 ) -> tuple[Check | FleetCheck, ...]:
-    """All of `checks` but the controller's, which a fleet of the inventory's nodes cannot answer.
+    """All of `checks` but the controller's that `only` does not name.
 
-    Raises UsageError where `only` names one of those: it would look as if it had been judged.
+    Those are about a cluster, which nodes that are still to be prepared need not have. Raises
+    UsageError where that leaves none.
     """
-    for check in checks:
-        if check.id in only and of_controller(check):
-            raise UsageError(
-                f"{check.id} is judged by gkprep deploy and diagnose, of the machine that deploys;"
-                " this command is about the nodes"
-            )
-    left = tuple(check for check in checks if not of_controller(check))
+    left = tuple(check for check in checks if check.id in only or not of_controller(check))
     if not left:
-        raise UsageError("--only and --skip leave no check of the nodes to run")
+        raise UsageError("--skip leaves no check of the nodes to run; --only names the others")
     return left
+
+
+def judged(nodes: Sequence[Node], checks: Sequence[Check | FleetCheck]) -> tuple[Node, ...]:
+    """Those of `nodes` that `checks` are about: not the others, where all are the controller's.
+
+    Raises UsageError where one of those is to be judged, and the controller is not there.
+    """
+    controllers = tuple(node for node in nodes if node.role is Role.CONTROLLER)
+    own = [check.id for check in checks if of_controller(check)]
+    if own and not controllers:
+        raise UsageError(
+            f"{' and '.join(own)}: judged of the machine that deploys, which --limit leaves out"
+        )
+    return controllers if len(own) == len(checks) else tuple(nodes)
 
 
 def of_controller(check: Check | FleetCheck) -> bool:

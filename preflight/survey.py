@@ -8,7 +8,7 @@ from functools import partial
 
 from preflight.collect import collect, side_by_side
 from preflight.judge import judge, needs
-from preflight.model import Check, Facts, Finding, FleetCheck, Limits, Node, Probe
+from preflight.model import Check, Facts, Finding, FleetCheck, Limits, Node, Probe, Role
 from preflight.transport import Shell
 
 
@@ -32,7 +32,8 @@ def survey(  # noqa: PLR0913 - the things a survey depends on, each named by its
 ) -> Survey:
     """Ask every node, in one round trip each and side by side, all that `checks` need; judge it.
 
-    `also` is asked besides. Never raises for what a node does: that is an ERROR finding.
+    `also` is asked besides, of all but the controller: it is about the nodes. Never raises for what
+    a node does: that is an ERROR finding.
     """
     asks = {node.name: partial(_ask, node, checks, also, connect, limits) for node in nodes}
     facts = side_by_side(asks, parallel=parallel, on_done=on_done)
@@ -46,4 +47,5 @@ def _ask(
     connect: Callable[[Node], Shell],
     limits: Limits,
 ) -> Facts:
-    return collect(node, [*needs(checks, node), *also], connect(node), limits)
+    besides = () if node.role is Role.CONTROLLER else also
+    return collect(node, [*needs(checks, node), *besides], connect(node), limits)

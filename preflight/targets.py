@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from preflight import inventory
+from preflight.controller import controller
 from preflight.errors import UsageError
 from preflight.facts import network
 from preflight.inventory.rules import DEVICE_PATH, canonical, is_ip, same_path, special
@@ -31,27 +32,39 @@ class Targets:
     whole: bool
 
 
-def find(
+def find(  # noqa: PLR0913 - what a command line says of nodes, each named by its caller
     path: Path | None,
     *,
     local: bool,
     devices: Sequence[str],
     storage: str | None,
     limit: Sequence[str],
+    deploys: bool = False,
 ) -> Targets:
-    """What the command line asks about; raises UsageError where its parts do not fit together."""
+    """What the command line asks about, also the controller where that `deploys`.
+
+    Raises UsageError where the parts of the command line do not fit together.
+    """
+    if local and deploys:
+        raise UsageError("--local is about one node, and not about the machine that deploys")
     if local and limit:
         raise UsageError("--local is about one machine, so --limit has nothing to choose from")
     if local:
         return this_machine(path, devices, storage)
     if devices or storage is not None:
         raise UsageError("--device and --storage describe this machine: they go with --local")
-    return from_inventory(path, limit)
+    return from_inventory(path, limit, deploys=deploys)
 
 
-def from_inventory(path: Path | None, limit: Sequence[str]) -> Targets:
-    """The inventory's nodes, or those that `limit` names; raises UsageError or InventoryError."""
-    nodes = acquainted(inventory_of(path, "; --local needs none").nodes)
+def from_inventory(path: Path | None, limit: Sequence[str], *, deploys: bool) -> Targets:
+    """The inventory's nodes, and the controller last where that `deploys`.
+
+    Of all those that `limit` names. Raises UsageError or InventoryError.
+    """
+    whole = inventory_of(path, "" if deploys else "; --local needs none")
+    nodes = acquainted(whole.nodes)
+    if deploys:
+        nodes = (*nodes, controller(whole))
     return Targets(select_nodes(nodes, limit), whole=not limit)
 
 

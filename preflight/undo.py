@@ -10,8 +10,20 @@ from types import MappingProxyType
 from preflight.errors import Unknown
 from preflight.facts import service
 from preflight.facts.disk import guard
-from preflight.journal import ON_NODE, Record, Taken
-from preflight.model import Act, Action, Facts, Finding, Left, Overwrite, Plan, Risk, Status
+from preflight.journal import Record, Taken, kept_below
+from preflight.model import (
+    Act,
+    Action,
+    Facts,
+    Finding,
+    Left,
+    Node,
+    Overwrite,
+    Plan,
+    Risk,
+    Role,
+    Status,
+)
 
 NOTHING: Mapping[tuple[str, int], bool] = MappingProxyType({})
 SERVES = service.ASKED
@@ -22,6 +34,9 @@ NEVER_RAN = frozenset({126, 127})
 
 # What a step printed is on the node as well. Without it, the step had not begun.
 FROM_NODE = '[ -e "$0" ] || exit 0; exec "$@" <"$0"'
+# What a step on the controller printed may be a Secret of the cluster: it goes from the file that
+# keeps it into the command, and not into a plan that is shown.
+FROM_HERE = 'exec "$@" <"$0"'
 
 
 def reverse(
@@ -35,10 +50,12 @@ def reverse(
     and on one of which that cannot be told, nothing is undone.
     """
     actions, left = [], []
+    nodes = {node.name: node for node in record.nodes}
     for taken in reversed(remaining(record, undone)):
         done = taken.done
         finding = Finding(taken.subject, Status.FAIL, "", check=done.check, node=done.node)
-        step = _undo(taken, record.run, broken=(done.node, taken.number) in undone)
+        broken = (done.node, taken.number) in undone
+        step = _undo(taken, nodes[done.node], record.run, broken=broken)
         why = in_use(fleet.get(done.node)) or (step if isinstance(step, str) else "")
         if why or isinstance(step, str):
             left.append(Left(finding, why))
@@ -66,7 +83,7 @@ def _nothing(taken: Taken) -> bool:
     return step.undo.fed_output and bool(done.rc) and not done.out
 
 
-def _undo(taken: Taken, run: str, *, broken: bool) -> Act | str:
+def _undo(taken: Taken, node: Node, run: str, *, broken: bool) -> Act | str:
     """The step that takes it back, or why there is none."""
     done, step = taken.done, taken.done.step
     if isinstance(step, Overwrite):
@@ -78,9 +95,10 @@ def _undo(taken: Taken, run: str, *, broken: bool) -> Act | str:
     assert step.undo is not None  # noqa: S101 - `_nothing` was asked
     if not step.undo.fed_output:
         return step.undo
-    if done.rc is None:
-        printed = f"{ON_NODE}/{run}/{taken.number}.out"
-        argv = ("sh", "-c", FROM_NODE, printed, *step.undo.argv)
+    if done.rc is None or node.role is Role.CONTROLLER:
+        printed = f"{kept_below(node)}/{run}/{taken.number}.out"
+        fed = FROM_NODE if done.rc is None else FROM_HERE
+        argv = ("sh", "-c", fed, printed, *step.undo.argv)
         return replace(step.undo, argv=argv, shown=step.undo.shown or shlex.join(step.undo.argv))
     return replace(step.undo, stdin=done.out)
 
@@ -92,9 +110,15 @@ def _restore(step: Overwrite, saved: bytes, around: str) -> Overwrite:
 
 
 def in_use(facts: Facts | None) -> str:
-    """Why a node is to be left in peace, for it serves or may do so; empty where it need not."""
+    """Why a node is to be left in peace, for it serves or may do so; empty where it need not.
+
+    On the controller nothing is changed but objects of the cluster, whatever else it serves as:
+    their steps look for themselves whether somebody needs them.
+    """
     if facts is None:
         return "the node was not asked"
+    if facts.node.role is Role.CONTROLLER:
+        return ""
     try:
         return service.serving(facts)
     except Unknown as exc:

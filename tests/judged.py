@@ -53,6 +53,8 @@ VALUES: dict[str, object] = {
     "nodes": MEMBERS,
     "namespace": Namespace("Active", ""),
     "binding": None,
+    "needs_binding": (),
+    "cluster": "uid-of-kube-system",
     "objects": (),
     "topology": None,
     "rights": (Right("*", "*.*", allowed=True),),

@@ -238,7 +238,7 @@ def test_where_nothing_can_be_kept_nothing_begins(
     full.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(full)], check=True)
     try:
-        monkeypatch.setattr(SCRIPT, "ON_NODE", str(full))
+        monkeypatch.setattr("preflight.journal.keep.ON_NODE", str(full))
         done = applied([action(sh("true"))], journal)["here"]
     finally:
         subprocess.run(["umount", str(full)], check=True)

@@ -76,16 +76,21 @@ def test_these_are_all_the_controllers_checks() -> None:
 def test_a_fleet_without_a_controller_is_not_judged_by_them() -> None:
     fleet = {node.name: Facts(node, {}) for node in NODES}
     assert judge(CHECKS, fleet) == ()
-    left = select.of_nodes(registry.checks())
+    left = select.asked_for(registry.checks(), [])
     assert {check.id for check in left}.isdisjoint(check.id for check in CHECKS)
     assert len(left) == len(registry.checks()) - len(CHECKS)
 
 
-def test_asking_nodes_what_only_the_controller_knows_is_refused() -> None:
-    with pytest.raises(UsageError, match="kubectl is judged by gkprep deploy"):
-        select.of_nodes(registry.checks(), ["kubectl"])
-    with pytest.raises(UsageError, match="leave no check of the nodes"):
-        select.of_nodes(CHECKS)
+def test_the_controller_is_judged_where_its_check_is_named() -> None:
+    every = (*NODES, controller(INVENTORY))
+    both = [check for check in registry.checks() if check.id in {"kubectl", "device-clean"}]
+    assert select.asked_for(both, ["kubectl", "device-clean"]) == tuple(both)
+    assert select.judged(every, both) == every
+    assert select.judged(every, [kubectl]) == every[-1:], "no node is asked for nothing"
+    with pytest.raises(UsageError, match=r"kubectl: judged of .* --limit leaves out"):
+        select.judged(NODES, both)
+    with pytest.raises(UsageError, match="leaves no check of the nodes"):
+        select.asked_for(CHECKS, [])
 
 
 # --- the controller ----------------------------------------------------------------------------

@@ -69,7 +69,14 @@ def _work(foreman: Foreman, shell: LiveShell) -> Applied:
     """Take one node's steps; whatever befalls it, the others go on."""
     name, journal = foreman.node.name, foreman.journal
     steps = [step for _, step in foreman.steps]
-    text = script(steps, foreman.marks, journal.run, foreman.limits, keep_going=foreman.keep_going)
+    text = script(
+        foreman.node,
+        steps,
+        foreman.marks,
+        journal.run,
+        foreman.limits,
+        keep_going=foreman.keep_going,
+    )
     try:
         why = foreman.why(shell.converse(text, foreman.limits, foreman))
     except TransportError as exc:

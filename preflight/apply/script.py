@@ -21,11 +21,21 @@ from preflight.collect import script as question
 from preflight.facts.disk import HEAD, TAIL
 from preflight.facts.disk.lvm import SECTOR
 from preflight.facts.usage import OPEN_ALONE
-from preflight.journal import ON_NODE
-from preflight.model import DRIFTED, NOT_SAVED, Act, Extent, Limits, Overwrite, Step
+from preflight.journal import controller_lock, kept_below
+from preflight.model import (
+    DRIFTED,
+    NOT_SAVED,
+    Act,
+    Extent,
+    Limits,
+    Node,
+    Overwrite,
+    Role,
+    Step,
+)
 
 LOCK = "/run/gkprep.lock"
-"""Held on a node while steps are taken there; it says by whom."""
+"""Held on a node while steps are taken there; it says by whom. The controller has another."""
 
 MOST = 1 << 20
 """Bytes of what a step prints that are sent; all of it stays on the node."""
@@ -42,8 +52,8 @@ ROOM = 1 << 16
 
 _HANDS = f"""\
 command -v flock >/dev/null || {{ mark 'held flock: not found'; exit; }}
-exec 8>>{LOCK}
-flock -n 8 || {{ mark "held another gkprep is at work here: $(cat {LOCK})"; exit; }}
+exec 8>>"$lock"
+flock -n 8 || {{ mark "held another gkprep is at work here: $(cat "$lock")"; exit; }}
 await() {{
   mark "$1"
   # Nothing is behind the line that head could swallow: one word is said, and the next waits for us.
@@ -79,7 +89,8 @@ taken() {{
 
 # What is saved, and printed, is kept on the node too.
 _ROOM = f"""\
-why=$( (umask 077; mkdir -p $kept && head -c {ROOM} /dev/zero >$kept/room && rm $kept/room) 2>&1) ||
+why=$( (umask 077; mkdir -p "$kept" &&
+  head -c {ROOM} /dev/zero >"$kept/room" && rm "$kept/room") 2>&1) ||
   {{ mark "held nothing can be kept in $kept: $why"; exit; }}"""
 
 
@@ -91,17 +102,19 @@ class Marks:
     guards: str = field(default_factory=lambda: secrets.token_hex(16))
 
 
-def script(
-    steps: Sequence[Act], marks: Marks, run: str, limits: Limits, *, keep_going: bool
+def script(  # noqa: PLR0913 - all that is in it
+    node: Node, steps: Sequence[Act], marks: Marks, run: str, limits: Limits, *, keep_going: bool
 ) -> str:
-    """The script that takes all of `steps` in the run called `run`, each when it is told to.
+    """The script that takes all of `steps` of `node` in the run called `run`, each when told to.
 
     It ends with the first that fails, unless it is to `keep_going`.
     """
     going = "going=on" if keep_going else "going="
-    lines = [head(marks.steps), _HANDS, f"kept={ON_NODE}/{run}"]
+    lock = str(controller_lock()) if node.role is Role.CONTROLLER else LOCK
+    places = f"lock={shlex.quote(lock)} kept={shlex.quote(f'{kept_below(node)}/{run}')}"
+    lines = [head(marks.steps), places, _HANDS]
     lines.append(f"patience={PATIENCE} tries={LOCK_TRIES} {going}")
-    lines.append(f"work() {{\necho {shlex.quote(_who())} >{LOCK}\n{_ROOM}")
+    lines.append(f'work() {{\necho {shlex.quote(_who())} >"$lock"\n{_ROOM}')
     lines.append("\n".join(f"step_{number}" for number in range(len(steps))))
     lines.append("}")
     for number, step in enumerate(steps):
@@ -127,7 +140,7 @@ def _command(number: int, step: Step) -> str:
     """One command, which prints into files: a line that breaks must not end it by SIGPIPE.
 
     It is given the time it takes: what is killed half way is neither done nor undone. The files
-    stay, for a gkprep that did not hear the end.
+    stay, for a gkprep that did not hear the end; what is in them may be anybody's secret.
     """
     command = f"{shlex.join(step.argv)} 8>&-"
     if step.stdin:
@@ -137,9 +150,10 @@ def _command(number: int, step: Step) -> str:
         command = f"{command} </dev/null"
     return f"""\
 await "ready {number}" {number} || return
-{command} >$kept/{number}.out 2>$kept/{number}.err
+(umask 077; : >"$kept/{number}.out"; : >"$kept/{number}.err")
+{command} >"$kept/{number}.out" 2>"$kept/{number}.err"
 status=$?
-head -c {MOST} $kept/{number}.out; head -c {MOST} $kept/{number}.err >&2
+head -c {MOST} "$kept/{number}.out"; head -c {MOST} "$kept/{number}.err" >&2
 ended {number} $status"""
 
 
@@ -168,8 +182,8 @@ saved() {{
 {_read(step.extents)}
 }}
 sum=$(saved | sha256sum)
-(umask 077; saved >$kept/{number} && sync)
-[ "$(sha256sum <$kept/{number})" = "$sum" ] || {{ ended {number} {NOT_SAVED}; return; }}
+(umask 077; saved >"$kept/{number}" && sync)
+[ "$(sha256sum <"$kept/{number}")" = "$sum" ] || {{ ended {number} {NOT_SAVED}; return; }}
 saved | base64
 await "saved {number} ${{sum%% *}}" {number} || return
 [ "$(around)" = "$before" ] && [ "$(saved | sha256sum)" = "$sum" ] || {{

@@ -139,6 +139,7 @@ def fix(  # noqa: PLR0913 - one parameter an option
     """Put right what fails, and check again. Asks before anything is changed."""
     from preflight import reach, registry, repair, saved
     from preflight.change import Terms
+    from preflight.model import Role
 
     if reboot and local:
         raise UsageError("--reboot would end gkprep itself with --local")
@@ -167,6 +168,8 @@ def fix(  # noqa: PLR0913 - one parameter an option
         ask_become_pass=ask_become_pass,
     )
     with reach.reach(wanted) as fleet:
+        if reboot and any(node.role is Role.CONTROLLER for node in fleet.nodes):
+            raise UsageError("--reboot would end gkprep itself with a check of this machine")
         mended = repair.repair(
             fleet, registry.fixes(), way, lambda plan: terms.agreed(plan, len(fleet.nodes))
         )

@@ -28,7 +28,7 @@ from typing import IO
 from preflight.deploy.tree import Tree
 from preflight.errors import DeployError
 from preflight.facts.kubernetes.command import way
-from preflight.journal import new_name
+from preflight.journal import controller_lock, new_name
 from preflight.model import Deployer
 
 LOG = "gk-deploy.log"
@@ -176,11 +176,19 @@ def _kubeconfig() -> str:
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Be the only gkprep that deploys to the cluster that `folder` is for; DeployError if not."""
+    """Be the only gkprep that deploys to the cluster that `folder` is for; DeployError if not.
+
+    Nor does any put right meanwhile what an earlier deployment has left.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with controller_lock().open("a") as every, (folder / "lock").open("w") as own:
+        _hold(every, fcntl.LOCK_SH, "gkprep fix is at work on a cluster")
+        _hold(own, fcntl.LOCK_EX, "another gkprep deploys to this cluster and namespace")
+        yield
+
+
+def _hold(file: IO[str], how: int, otherwise: str) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
+        fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise DeployError("another gkprep deploys to this cluster and namespace") from None
+        raise DeployError(otherwise) from None

@@ -10,7 +10,14 @@ journal has one JSON object a line, on the disk before the step that it tells of
 that was killed can be read: a step without an end may have been taken, or half of it.
 """
 
-from preflight.journal.keep import Journal, new_name, runs_folder, state_folder
+from preflight.journal.keep import (
+    Journal,
+    controller_lock,
+    kept_below,
+    new_name,
+    runs_folder,
+    state_folder,
+)
 from preflight.journal.plain import FILE, ON_NODE
 from preflight.journal.tell import Record, Taken, read, runs, undone
 
@@ -20,6 +27,8 @@ __all__ = [
     "Journal",
     "Record",
     "Taken",
+    "controller_lock",
+    "kept_below",
     "new_name",
     "read",
     "runs",

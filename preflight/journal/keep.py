@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from preflight.errors import JournalError
-from preflight.journal.plain import FILE, SCHEMA, node_plain, step_plain, text
-from preflight.model import Act, Action, Done, Node
+from preflight.journal.plain import FILE, ON_NODE, SCHEMA, node_plain, step_plain, text
+from preflight.model import Act, Action, Done, Node, Role
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
@@ -30,6 +30,24 @@ def state_folder() -> Path:
 def runs_folder() -> Path:
     """Where the runs are."""
     return state_folder() / "runs"
+
+
+def kept_below(node: Node) -> str:
+    """The folder on `node` below which a run keeps what its steps print, in a folder of its name.
+
+    On the controller that is where the run's journal is: nobody is root there.
+    """
+    return str(runs_folder()) if node.role is Role.CONTROLLER else ON_NODE
+
+
+def controller_lock() -> Path:
+    """Held whole while the cluster is put right from here, and shared while gkprep deploys to one.
+
+    It is made where it is not there yet.
+    """
+    folder = state_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / "lock"
 
 
 def new_name() -> str:

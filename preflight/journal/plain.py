@@ -10,6 +10,7 @@ from typing import Any
 
 from preflight.model import (
     Act,
+    Deployer,
     Device,
     Extent,
     Guard,
@@ -19,6 +20,7 @@ from preflight.model import (
     PortRange,
     Role,
     Rpcbind,
+    Site,
     SshOptions,
     Step,
 )
@@ -28,6 +30,7 @@ ON_NODE = "/var/lib/gkprep"
 
 FILE = "journal.jsonl"
 SCHEMA = 1
+_PATHS = ("gk_deploy", "kubeconfig")
 NOTHING_READ = Guard((), lambda _facts: "a step out of a journal is for undo alone")
 
 
@@ -76,14 +79,28 @@ def _step(plain: Mapping[str, Any]) -> Step:
 def node_plain(node: Node) -> dict[str, object]:
     """Enough to reach the node again, and to judge it."""
     identity = node.ssh.identity_file
-    told = asdict(replace(node, site=None))
-    del told["site"]  # the controller's, which no run changes
     return {
-        **told,
+        **asdict(replace(node, site=None)),
         "role": node.role.value,
         "ssh": {**asdict(node.ssh), "identity_file": str(identity) if identity else None},
         "policy": {**asdict(node.policy), "rpcbind": node.policy.rpcbind.value},
+        "site": _site_plain(node.site) if node.site else None,
     }
+
+
+def _site_plain(site: Site) -> dict[str, object]:
+    told = asdict(site.deployer)
+    paths = {name: str(told[name]) if told[name] else None for name in _PATHS}
+    return {"nodes": [node_plain(node) for node in site.nodes], "deployer": {**told, **paths}}
+
+
+def _site_of(plain: Mapping[str, Any]) -> Site:
+    told = plain["deployer"]
+    paths = {name: Path(told[name]) if told[name] else None for name in _PATHS}
+    deployer = Deployer(
+        **{**told, **paths, "tolerate": tuple(told["tolerate"]), "images": _pairs(told["images"])}
+    )
+    return Site(tuple(node_of(node) for node in plain["nodes"]), deployer)
 
 
 def node_of(plain: Mapping[str, Any]) -> Node:
@@ -107,6 +124,7 @@ def node_of(plain: Mapping[str, Any]) -> Node:
             ),
             "tags": _pairs(plain["tags"]),
             "peers": tuple(plain["peers"]),
+            "site": _site_of(plain["site"]) if plain.get("site") else None,
         }
     )
 
