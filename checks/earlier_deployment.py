@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from preflight.facts import kubernetes
+from preflight.facts import deployment, kubernetes
 from preflight.facts.kubernetes import CONFIG, ENDPOINTS, LABEL, Member, Object, Planned
 from preflight.plugin import (
     Facts,
@@ -38,6 +38,7 @@ STORED = (
         kubernetes.nodes(kubernetes.kubectl(node)),
         kubernetes.objects(kubernetes.kubectl(node), kubernetes.site(node).deployer.namespace),
         kubernetes.topology(kubernetes.kubectl(node), kubernetes.site(node).deployer.namespace),
+        deployment.cluster(kubernetes.kubectl(node)),
     ]
 )
 def earlier_deployment(facts: Facts) -> Iterator[Finding]:
@@ -102,7 +103,8 @@ class Left:
 
     def broken_off(self) -> Iterator[Finding]:
         """What a deployment has left that did not come to its end, the latest step first."""
-        if halted := self.there(SERVICE):
+        halted = self.there(SERVICE)
+        if halted:
             saw = f"{halted[0]} is there, and no deployment/heketi behind it"
             cure = f"{self.kubectl} describe {halted[0]}"
             yield fail("heketi", saw, "ready, or not there yet", cure=cure)
@@ -113,7 +115,8 @@ class Left:
         elif stored:
             says = f'endpoints "{ENDPOINTS}" already exists'
             names = " ".join(stored)
-            cure = look_first(f"{self.kubectl} get {names}", f"{self.kubectl} delete {names}")
+            delete = look_first(f"{self.kubectl} get {names}", f"{self.kubectl} delete {names}")
+            cure = ABORT if halted else delete
             yield fail("heketi-storage", f"there: {names}", WANT, says=says, cure=cure)
         if begun and not stored:
             saw = f"there: {', '.join(begun)}; gk-deploy goes on with what its heketi knows"

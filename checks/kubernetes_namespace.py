@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from preflight.facts import kubernetes
+from preflight.facts import deployment, kubernetes
 from preflight.plugin import Facts, Finding, Unknown, controller_check, fail, ok, warn
 
 ENFORCED = (1, 23)
@@ -14,7 +14,10 @@ WANT = "there, and open to privileged pods"
 
 
 @controller_check(
-    lambda node: [kubernetes.server(kubernetes.kubectl(node))],
+    lambda node: [
+        kubernetes.server(kubernetes.kubectl(node)),
+        deployment.cluster(kubernetes.kubectl(node)),
+    ],
     lambda node: [
         kubernetes.namespace(kubernetes.kubectl(node), kubernetes.site(node).deployer.namespace)
     ],

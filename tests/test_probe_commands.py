@@ -79,6 +79,7 @@ def made(name: str, *disks: str) -> list[Probe[object]]:
         "kubernetes.image": within,
         "kubernetes.kubelet": of_node,
         "kubernetes.namespace": within,
+        "kubernetes.needs_binding": within,
         "kubernetes.nodes": cluster,
         "kubernetes.objects": within,
         "kubernetes.rights": within,

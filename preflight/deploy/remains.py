@@ -10,13 +10,12 @@ from preflight.deploy.cluster import Cluster
 from preflight.errors import DeployError, Unknown
 from preflight.facts import deployment as facts
 from preflight.facts import kubernetes
-from preflight.facts.kubernetes import Volume, kubectl, site
+from preflight.facts.kubernetes import ACCOUNT, Volume, kubectl, site
 from preflight.model import Facts
 
 OWN = "heketidbstorage"
 """heketi's own volume, which holds its database and nothing of anybody's."""
 
-ACCOUNT = "heketi-service-account"
 NAMES = frozenset(
     {
         "heketi",

@@ -20,15 +20,18 @@ from preflight.facts.kubernetes.image import Image, image
 from preflight.facts.kubernetes.kubelet import Kubelet, kubelet
 from preflight.facts.kubernetes.members import LABEL, Member, Taint, nodes
 from preflight.facts.kubernetes.objects import (
+    ACCOUNT,
     BINDING,
     CONFIG,
     ENDPOINTS,
+    ROLE,
     Binding,
     Namespace,
     Object,
     Planned,
     binding,
     namespace,
+    needs_binding,
     objects,
     topology,
 )
@@ -37,10 +40,12 @@ from preflight.facts.kubernetes.tried import Try
 from preflight.facts.kubernetes.version import Told, Version, client, server
 
 __all__ = [
+    "ACCOUNT",
     "BINDING",
     "CONFIG",
     "ENDPOINTS",
     "LABEL",
+    "ROLE",
     "Binding",
     "Claim",
     "Image",
@@ -62,6 +67,7 @@ __all__ = [
     "kubectl",
     "kubelet",
     "namespace",
+    "needs_binding",
     "nodes",
     "objects",
     "rights",

@@ -13,6 +13,7 @@ from preflight.facts.kubernetes.command import get
 from preflight.model import Probe
 
 BINDING = "heketi-sa-view"
+ROLE, ACCOUNT = "edit", "heketi-service-account"
 CONFIG = "heketi-config-secret"
 ENDPOINTS = "heketi-storage-endpoints"
 """Names that gk-deploy and heketi-cli give, and do not let anybody choose."""
@@ -133,6 +134,50 @@ def binding(kubectl: str) -> Probe[Binding | None]:
         f"?fieldSelector=metadata.name%3D{BINDING}"
     )
     return Probe(f"kubernetes.binding({kubectl})", get(kubectl, url), parse_binding)
+
+
+def parse_needs(text: str) -> tuple[str, ...]:
+    """A line for each that may live from the binding."""
+    return tuple(text.splitlines())
+
+
+def needs_binding(kubectl: str, namespace: str) -> Probe[tuple[str, ...]]:
+    """Who may live from the binding that is there, a line each; nobody where it is a leftover.
+
+    A subject that is no account of heketi's is another product's. An account of heketi's matters
+    where there is one, and in its namespace a heketi, one under way, or a pod that has it. The
+    binding that `namespace` itself is to have is no leftover either.
+    """
+    of_heketi = f'[?(@.spec.serviceAccountName=="{ACCOUNT}")]'
+    using = f'{{range .items{of_heketi}}}pod/{{.metadata.name}}{{"\\n"}}{{end}}'
+    subjects = '{range .subjects[*]}{.kind} {.namespace}/{.name}{"\\n"}{end}'
+    there = f"{kubectl} get clusterrolebinding {BINDING} --ignore-not-found -o"
+    return Probe(
+        f"kubernetes.needs_binding({kubectl} {namespace})",
+        f"""\
+{get(kubectl, "/version")} >/dev/null || exit
+role=$({there} jsonpath='{{.roleRef.name}}') || exit
+subjects=$({there} jsonpath='{subjects}') || exit
+while read -r kind name; do
+  [ -n "$kind" ] || continue
+  space=${{name%/{ACCOUNT}}}
+  case $role/$kind/$name in
+  {ROLE}/ServiceAccount/{namespace}/{ACCOUNT}) echo "$kind $name"; continue ;;
+  */ServiceAccount/$space/{ACCOUNT}) ;;
+  *) echo "$kind ${{name#/}}"; continue ;;
+  esac
+  account=$({kubectl} --namespace="$space" get serviceaccount {ACCOUNT} \
+    --ignore-not-found -o name) || exit
+  [ -n "$account" ] || continue
+  heketis=$({kubectl} --namespace="$space" get deployments heketi deploy-heketi \
+    --ignore-not-found -o name) || exit
+  pods=$({kubectl} --namespace="$space" get pods -o jsonpath='{using}') || exit
+  for each in $heketis $pods; do echo "$each of namespace $space"; done
+done <<END
+$subjects
+END""",
+        parse_needs,
+    )
 
 
 def objects(kubectl: str, namespace: str) -> Probe[tuple[Object, ...]]:

@@ -1,0 +1,42 @@
+"""Fix of earlier-deployment: delete what a deployment has left that broke off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from checks.earlier_deployment import BEGUN, HEKETI, JOB, SERVICE, STORED, earlier_deployment
+from fixes._cluster import deletion
+from preflight.facts import kubernetes
+from preflight.facts.kubernetes import CONFIG
+from preflight.plugin import Facts, Finding, Risk, Step, Unfixable, fix
+
+LIVING = (HEKETI, SERVICE, BEGUN[0])
+"""Where one of those is, a heketi may come back to what looks like left over."""
+
+# The controller deletes the endpoints of a service that goes, so they are read and deleted before.
+ORDER = (JOB, STORED[2], STORED[1], STORED[3])
+LEFTOVERS = {"heketi-storage": ORDER, CONFIG: (("Secret", CONFIG),)}
+
+
+@fix(earlier_deployment, risk=Risk.DISRUPTIVE)
+def clear(finding: Finding, facts: Facts) -> Iterator[Step]:
+    """Deletes the copy job, endpoints, service and secret of heketi's database, or a topology.
+
+    Each by its kind and name, in the inventory's `deployer.namespace`, and only where neither
+    heketi nor deploy-heketi is there, nor heketi's service; that is asked again right before.
+    Otherwise `gkprep deploy --abort` is the way: it asks for heketi's volumes first. The topology
+    is the secret heketi-config-secret, where it is another than the inventory's. Undone by making
+    each as it was, which the journal keeps with what is in it; but for the job, which would copy
+    once more.
+    """
+    words = kubernetes.kubectl(facts.node)
+    namespace = kubernetes.site(facts.node).deployer.namespace
+    there = {(each.kind, each.name) for each in facts[kubernetes.objects(words, namespace)]}
+    if found := [f"{kind.lower()}/{name}" for kind, name in LIVING if (kind, name) in there]:
+        raise Unfixable(f"{found[0]} is there: take it back with `gkprep deploy --abort`")
+    living = " ".join(f"{kind.lower()}/{name}" for kind, name in LIVING)
+    needed = f"{words} --namespace={namespace} get {living} --ignore-not-found -o name"
+    for key in LEFTOVERS[finding.subject]:
+        if key in there:
+            kind, name = key
+            yield deletion(facts, kind.lower(), name, needed, undone=key != JOB)

@@ -1,0 +1,337 @@
+"""Fixes of the cluster on facts given as values, and their scripts with a kubectl of the tests'."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from preflight import journal, registry, survey, transport
+from preflight.apply import apply
+from preflight.controller import controller
+from preflight.errors import Unknown, UsageError
+from preflight.facts.block import devices
+from preflight.facts.kubernetes import Binding, Namespace, Object, Told, Version
+from preflight.journal.plain import node_of, node_plain
+from preflight.judge import judge, needs
+from preflight.model import (
+    Check,
+    Deployer,
+    Facts,
+    Inventory,
+    Limits,
+    Node,
+    Plan,
+    Risk,
+    Step,
+)
+from preflight.plan import plan
+from preflight.reach import Wanted, reach
+from preflight.undo import in_use, reverse
+from tests.test_controller_checks import (
+    BEGUN,
+    CONFIG,
+    ENDPOINTS,
+    HEKETI,
+    INVENTORY,
+    JOB,
+    TOPOLOGY,
+    VALUES,
+)
+
+CHECKS = {check.id: check for check in registry.checks()}
+HERE = replace(INVENTORY, deployer=Deployer(kubeconfig=Path("/k c"), context="prod"))
+KUBECTL = "kubectl --request-timeout=10s '--kubeconfig=/k c' --context=prod"
+STALE = Binding("edit", ("ServiceAccount gone/heketi-service-account",))
+SECRET = Object("Secret", "heketi-storage-secret")
+
+
+def planned(name: str, inventory: Inventory = HERE, **given: object) -> Plan:
+    """What `gkprep fix --only NAME` would do, where all is in order but for what is `given`."""
+    check, node = CHECKS[name], controller(inventory)
+    assert isinstance(check, Check)
+    asked = [probe.name for probe in needs([check], node)]
+    values = VALUES | given
+    told = {each: values[each.partition("(")[0].rpartition(".")[2]] for each in asked}
+    fleet = {node.name: Facts(node, told)}
+    return plan(judge([check], fleet), fleet, registry.fixes())
+
+
+def shown(plan: Plan) -> list[tuple[str, str]]:
+    """Each step, and how it is undone."""
+    assert plan.left == ()
+    steps = [step for action in plan.actions for step in action.steps]
+    assert all(isinstance(step, Step) for step in steps)
+    return [(step.shown, step.undo.shown if step.undo else "") for step in steps]  # type: ignore[union-attr]
+
+
+def only(plan: Plan) -> Step:
+    [action] = plan.actions
+    [step] = action.steps
+    assert isinstance(step, Step)
+    return step
+
+
+def whys(plan: Plan) -> list[str]:
+    assert plan.actions == ()
+    return [left.why for left in plan.left]
+
+
+# --- what is planned, and what is not ----------------------------------------------------------
+
+
+def test_c5_a_binding_that_nobody_needs_is_deleted() -> None:
+    found = planned("kubernetes-binding", binding=STALE)
+    back = f"{KUBECTL} create -f -  # the clusterrolebinding heketi-sa-view as it was"
+    assert shown(found) == [(f"{KUBECTL} delete clusterrolebinding heketi-sa-view", back)]
+    assert found.actions[0].risk is Risk.DISRUPTIVE
+
+
+@pytest.mark.parametrize(
+    ("needs_binding", "why"),
+    [
+        (("deployment.apps/heketi of namespace a", "pod/b"), "needed by deployment.apps/heketi of"),
+        (Unknown("Forbidden"), "whether somebody needs it could not be found out: Forbidden"),
+    ],
+)
+def test_c5_a_binding_that_may_be_needed_stays(needs_binding: object, why: str) -> None:
+    found = planned("kubernetes-binding", binding=STALE, needs_binding=needs_binding)
+    [left] = found.left
+    assert left.why.startswith(why)
+    assert why in left.finding.saw
+    assert "delete" not in left.finding.cure
+    assert found.actions == ()
+
+
+def test_c11_leftovers_are_deleted_endpoints_before_their_service() -> None:
+    within = f"{KUBECTL} --namespace=glusterfs"
+    found = planned("earlier-deployment", objects=(SECRET, *ENDPOINTS, JOB))
+    assert shown(found) == [
+        (f"{within} delete job heketi-storage-copy-job", ""),
+        *(
+            (
+                f"{within} delete {kind} {name}",
+                f"{within} create -f -  # the {kind} {name} as it was",
+            )
+            for kind, name in (
+                ("endpoints", "heketi-storage-endpoints"),
+                ("service", "heketi-storage-endpoints"),
+                ("secret", "heketi-storage-secret"),
+            )
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("living", "name"),
+    [
+        ((Object("Service", "heketi"),), "service/heketi"),
+        (BEGUN, "deployment/deploy-heketi"),
+    ],
+)
+def test_c11_d9_nothing_is_deleted_that_a_heketi_may_need(
+    living: tuple[Object, ...], name: str
+) -> None:
+    given: Any = {"objects": (*ENDPOINTS, CONFIG, *living), "topology": TOPOLOGY[:2]}
+    why = f"{name} is there: take it back with `gkprep deploy --abort`"
+    assert {*whys(planned("earlier-deployment", **given))} == {why}
+
+
+def test_a_heketi_that_restarts_loses_nothing() -> None:
+    heketi = replace(HEKETI, ready=0)
+    found = planned("earlier-deployment", objects=(heketi, SECRET, *ENDPOINTS, CONFIG))
+    assert [why.partition(":")[0] for why in whys(found)] == ["deployment/heketi is there"]
+
+
+def test_d9_a_topology_that_is_another_is_deleted() -> None:
+    objects = (CONFIG, Object("Secret", "heketi-admin-key"), BEGUN[1])
+    found = planned("earlier-deployment", objects=objects, topology=TOPOLOGY[:2])
+    [(do, _)] = shown(found)
+    assert do == f"{KUBECTL} --namespace=glusterfs delete secret heketi-config-secret"
+
+
+def test_c6_c12_the_namespace_is_made_or_opened() -> None:
+    found = planned("kubernetes-namespace", namespace=None)
+    remove = f"{KUBECTL} delete namespace glusterfs  # if nothing is in it"
+    assert shown(found) == [(f"{KUBECTL} create namespace glusterfs", remove)]
+    closed: dict[str, Any] = {
+        "namespace": Namespace("Active", "baseline"),
+        "server": Told(Version(1, 25, "v1.25.0"), ""),
+    }
+    label = f"{KUBECTL} label --overwrite namespace glusterfs pod-security.kubernetes.io/enforce"
+    assert shown(planned("kubernetes-namespace", **closed)) == [
+        (f"{label}=privileged", f"{label}=baseline")
+    ]
+    closed["namespace"] = Namespace("Terminating", "")
+    assert whys(planned("kubernetes-namespace", **closed)) == [
+        "it is Terminating: its conditions say what it waits for"
+    ]
+
+
+def test_without_the_name_of_the_cluster_nothing_is_planned() -> None:
+    for check, given in (
+        ("kubernetes-binding", {"binding": STALE}),
+        ("kubernetes-namespace", {"namespace": None}),
+        ("earlier-deployment", {"objects": ENDPOINTS}),
+    ):
+        assert whys(planned(check, cluster=Unknown("no answer"), **given)) == ["no answer"]
+
+
+# --- the scripts -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on $PATH; `kubectl` there says a cluster's UID, and writes down what it is asked."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "kubectl"
+    program.write_text(
+        "#!/bin/sh\n"
+        f'echo "$*" >>{tmp_path}/asked\n'
+        'case "$*" in *"namespace kube-system"*) printf %s "$CLUSTER" ;; esac\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return tmp_path / "asked"
+
+
+def run(step: Step, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        step.argv,
+        check=False,
+        capture_output=True,
+        text=True,
+        input="metadata:\n  uid: 1\n",
+        env={**os.environ, **environment},
+        timeout=20,
+    )
+
+
+@pytest.mark.parametrize(
+    ("check", "given"),
+    [
+        ("kubernetes-binding", {"binding": STALE}),
+        ("kubernetes-namespace", {"namespace": None}),
+        ("earlier-deployment", {"objects": (SECRET,)}),
+    ],
+)
+def test_no_step_and_no_undo_touches_another_cluster(
+    play: Path, check: str, given: dict[str, Any]
+) -> None:
+    step = only(planned(check, **given))
+    assert step.undo
+    for each in (step, step.undo):
+        done = run(each, CLUSTER="another")
+        assert (done.returncode, done.stderr) == (1, "kubectl leads to another cluster by now\n")
+    asked = play.read_text().splitlines()
+    assert {line.rpartition("--context=prod ")[2] for line in asked} == {
+        "--namespace=glusterfs get namespace kube-system -o jsonpath={.metadata.uid}"
+    }
+    done = run(step, CLUSTER="uid-of-kube-system")
+    assert done.returncode == 0, done.stderr
+    assert len(play.read_text().splitlines()) > len(asked) + 1
+
+
+# --- the controller as a node of a run ---------------------------------------------------------
+
+
+def test_the_journal_has_all_of_the_controller() -> None:
+    deployer = Deployer(
+        gk_deploy=Path("/g"), kubeconfig=Path("/k"), tolerate=("a:b",), images=(("a", "b"),)
+    )
+    node = controller(replace(INVENTORY, deployer=deployer))
+    assert node_of(node_plain(node)) == node
+    before = {key: value for key, value in node_plain(INVENTORY.nodes[0]).items() if key != "site"}
+    assert node_of(before) == INVENTORY.nodes[0], "one of a journal that had none"
+
+
+def test_the_controller_is_not_asked_for_disks_and_may_serve_itself() -> None:
+    node, other = controller(INVENTORY), Node("other", "localhost", None)
+    connect = transport.connector([node, other], transport.ConnectOptions(), local=True)
+    known = survey.survey(
+        [node, other],
+        [],
+        connect=connect,
+        limits=Limits(),
+        parallel=1,
+        on_done=lambda _: None,
+        also=(devices,),
+    )
+    assert devices.name not in known.facts[node.name].values
+    assert devices.name in known.facts["other"].values
+    assert in_use(known.facts[node.name]) == ""
+    assert in_use(known.facts["other"]) != ""
+
+
+def wanted(**more: Any) -> Wanted:
+    return Wanted(parallel=1, accept_new=False, ask_become_pass=False, **{"local": False, **more})
+
+
+def test_what_does_not_go_with_the_controller_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "inventory.yaml"
+    file.write_text(
+        "nodes: [{name: a, address: 127.0.0.1, storage: 10.0.0.1, devices: [/dev/sdb]}]"
+    )
+    for more, why in (
+        ({"local": True}, "--local is about one node"),
+        ({"inventory": file, "limit": ["a"]}, "judged of .* --limit leaves out"),
+    ):
+        with pytest.raises(UsageError, match=why), reach(wanted(only=["kubectl"], **more)):
+            pass
+    with reach(wanted(only=["kubectl"], inventory=file, limit=["controller"])) as fleet:
+        assert [node.name for node in fleet.nodes] == ["controller"]
+    with reach(wanted(only=["kubectl", "device-clean"], inventory=file)) as fleet:
+        assert [node.name for node in fleet.nodes] == ["a", "controller"]
+    with reach(wanted(inventory=file)) as fleet:
+        assert [node.name for node in fleet.nodes] == ["a"]
+
+
+def test_this_machine_is_not_restarted(tmp_path: Path, gkprep: str) -> None:
+    file = tmp_path / "inventory.yaml"
+    file.write_text(
+        "nodes: [{name: a, address: 127.0.0.1, storage: 10.0.0.1, devices: [/dev/sdb]}]"
+    )
+    words = [gkprep, "fix", str(file), "--only", "kubectl", "--reboot", "--yes"]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--reboot would end gkprep itself" in done.stderr
+
+
+def test_what_a_step_of_the_controller_prints_is_its_owners_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is beside the journal, goes into the undo from there, and never into a plan."""
+    state = tmp_path / "a state"
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    node = controller(INVENTORY)
+    step = Step(("sh", "-c", "echo told"), undo=Step(("cat",), fed_output=True))
+    [action] = planned("kubernetes-binding", binding=STALE).actions
+    kept = journal.Journal.begun(journal.runs_folder(), "fix", [node], version="1")
+    done = apply(
+        Plan((replace(action, steps=(step,)),)),
+        {node.name: node},
+        connect=transport.connector([node], transport.ConnectOptions(), local=True),
+        limits=Limits(),
+        parallel=1,
+        journal=kept,
+        on_done=lambda _: None,
+    )
+    kept.close()
+    assert done[node.name].stopped is None
+    printed = kept.folder / "0.out"
+    assert printed.read_text() == "told\n"
+    assert stat.S_IMODE(printed.stat().st_mode) == 0o600
+    assert (state / "gkprep/lock").exists()
+    [back] = reverse(journal.read(kept.folder), {node.name: Facts(node, {})}).actions
+    [undone] = back.steps
+    assert isinstance(undone, Step)
+    assert (undone.stdin, undone.shown) == (b"", "cat")
+    assert subprocess.run(undone.argv, check=True, capture_output=True).stdout == b"told\n"
+    printed.unlink()
+    assert subprocess.run(undone.argv, check=False, capture_output=True).returncode != 0
