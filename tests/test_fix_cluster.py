@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import subprocess
@@ -14,7 +15,8 @@ import pytest
 from preflight import journal, registry, survey, transport
 from preflight.apply import apply
 from preflight.controller import controller
-from preflight.errors import Unknown, UsageError
+from preflight.deploy.place import claimed
+from preflight.errors import DeployError, Unknown, UsageError
 from preflight.facts.block import devices
 from preflight.facts.kubernetes import Binding, Namespace, Object, Told, Version
 from preflight.journal.plain import node_of, node_plain
@@ -335,3 +337,16 @@ def test_what_a_step_of_the_controller_prints_is_its_owners_alone(
     assert subprocess.run(undone.argv, check=True, capture_output=True).stdout == b"told\n"
     printed.unlink()
     assert subprocess.run(undone.argv, check=False, capture_output=True).returncode != 0
+
+
+def test_no_deployment_begins_while_the_cluster_is_put_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two deployments are none of each other's business: each has a namespace or a cluster."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with claimed(tmp_path / "one"), claimed(tmp_path / "two"):
+        pass
+    with journal.controller_lock().open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(DeployError, match="gkprep fix is at work"), claimed(tmp_path / "one"):
+            pass
