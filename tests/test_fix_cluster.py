@@ -35,16 +35,15 @@ from preflight.model import (
 from preflight.plan import plan
 from preflight.reach import Wanted, reach
 from preflight.undo import in_use, reverse
-from tests.test_controller_checks import (
-    BEGUN,
+from tests.judged import (
     CONFIG,
     ENDPOINTS,
     HEKETI,
     INVENTORY,
-    JOB,
     TOPOLOGY,
     VALUES,
 )
+from tests.test_earlier_deployment import BEGUN, JOB
 
 CHECKS = {check.id: check for check in registry.checks()}
 HERE = replace(INVENTORY, deployer=Deployer(kubeconfig=Path("/k c"), context="prod"))
