@@ -19,7 +19,7 @@ from preflight import registry
 from preflight.journal import FILE, Record, read
 from tests.by_hand import TCP
 from tests.lab import Lab, Machine
-from tests.test_fix_lab import BY_TOKEN, STATE, told
+from tests.mending import BY_TOKEN, STATE, told
 
 pytestmark = pytest.mark.lab
 

@@ -1,17 +1,16 @@
-"""The whole story: three broken machines and a cluster, checked, put right, deployed, a volume.
+"""The whole story: three broken machines and a cluster, checked, put right, deployed, and undone.
 
 The machines are real, and so is the control plane, which lives in their network; the kubelets are
-played. Told in order: each test goes on from where the one before it stopped.
+played. Each machine is broken by another of every check's states (`scenarios/<check>/mended.py`).
+Told in order: each test goes on from where the one before it stopped.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from fnmatch import fnmatchcase
 
 import pytest
 import yaml
@@ -19,32 +18,17 @@ import yaml
 from tests.kube import Plane
 from tests.kube.standins import GK_DEPLOY, HEKETI, real_gk_deploy, real_heketi
 from tests.lab import Lab
+from tests.mending import STATES, Json, Story, break_all, broken, failing, told
+from tests.test_scenarios import PVCREATE
 
 pytestmark = pytest.mark.lab
 
-Json = dict[str, Any]
 NAMESPACE = "storage"
 
 
-@dataclass(frozen=True)
-class Story:
-    """Machines, cluster, and the inventory that has both."""
-
-    lab: Lab
-    plane: Plane
-    gkprep: str
-    inventory: Path
-
-    def run(self, command: str, *words: str) -> tuple[int, Json, str]:
-        """Exit status, report, and what was shown on the way."""
-        argv: list[str | Path] = [self.gkprep, command, self.inventory, "-o", "json", *words]
-        done = self.lab.exec(argv, timeout=900)
-        assert done.stdout, done.stderr
-        return done.returncode, json.loads(done.stdout), done.stderr
-
-
 @pytest.fixture(scope="module")
-def story(lab: Lab, gkprep: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def plane(lab: Lab) -> Iterator[Plane]:
+    """A control plane in the machines' network, with the namespace for a deployment."""
     os.environ["GKPREP_KUBE"] = f"story-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
     plane = Plane.default(lab.netns)
     if why := plane.missing():
@@ -54,39 +38,83 @@ def story(lab: Lab, gkprep: str, tmp_path_factory: pytest.TempPathFactory) -> It
         plane.up()
         plane.kubectl("create", "namespace", NAMESPACE)
         plane.heketi(real_heketi() or HEKETI)
-        inventory = tmp_path_factory.mktemp("story") / "inventory.yaml"
-        described = yaml.safe_load(lab.inventory.read_text())
-        described["deployer"] = {
-            "gk_deploy": str(real_gk_deploy() or GK_DEPLOY),
-            "namespace": NAMESPACE,
-            "kubectl": plane.client,
-            "kubeconfig": str(plane.kubeconfig),
-        }
-        inventory.write_text(yaml.safe_dump(described))
-        yield Story(lab, plane, gkprep, inventory)
+        yield plane
     finally:
         plane.down()
 
 
-def test_broken_machines_are_seen_and_nothing_is_deployed_on_them(story: Story) -> None:
-    code, report, _ = story.run("check")
-    assert (code, report["verdict"]) == (1, "blocked")
-    code, report, _ = story.run("deploy", "--yes")
+@pytest.fixture(scope="module")
+def story(lab: Lab, gkprep: str, plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """Broken machines, and the inventory that has the cluster too."""
+    inventory = tmp_path_factory.mktemp("story") / "inventory.yaml"
+    described = yaml.safe_load(lab.inventory.read_text())
+    described["deployer"] = {
+        "gk_deploy": str(real_gk_deploy() or GK_DEPLOY),
+        "namespace": NAMESPACE,
+        "kubectl": plane.client,
+        "kubeconfig": str(plane.kubeconfig),
+    }
+    inventory.write_text(yaml.safe_dump(described))
+    break_all(lab)
+    return Story(lab, gkprep, inventory)
+
+
+def test_broken_machines_are_seen(story: Story) -> None:
+    code, report = story.run("check")
+    assert (code, report["verdict"], failing(report)) == (1, "blocked", {*STATES})
+
+
+def test_nothing_is_deployed_on_them(story: Story, plane: Plane) -> None:
+    code, report = story.run("deploy", "--yes")
     assert (code, report["verdict"]) == (1, "blocked")
     assert "deployment" not in report
-    assert story.plane.get("daemonset", "", NAMESPACE)["items"] == []
+    assert plane.get("daemonset", "", NAMESPACE)["items"] == []
 
 
-def test_one_command_puts_them_right(story: Story) -> None:
-    code, report, _ = story.run("fix", "--yes")
-    assert (code, report["verdict"]) == (0, "ready"), report["findings"]
+def test_without_consent_nothing_is_changed(story: Story) -> None:
+    before = story.states()
+    code, report = story.run("fix")
+    assert (code, report["verdict"], report["actions"]) == (1, "blocked", [])
+    assert report["plan"]["left"] == report["plan"]["withheld"] == []
+    assert story.states() == before
+    story.seen["broken"] = {"states": before, "report": report}
 
 
-def test_one_more_deploys_and_proves_it_with_a_volume(story: Story) -> None:
-    code, report, shown = story.run("deploy", "--yes", "--smoke-test", "--", "-w", "120")
+@pytest.mark.parametrize("number", range(3))
+def test_each_machine_is_broken_as_it_was_meant_to_be(story: Story, number: int) -> None:
+    report, node = story.seen["broken"]["report"], [*story.lab.machines][number]
+    for check, state in broken(number).items():
+        saw = {
+            f["saw"]
+            for f in report["findings"]
+            if (f["check"], f["node"], f["status"]) == (check, node, "fail")
+        }
+        assert any(fnmatchcase(each, state.saw) for each in saw), (check, saw)
+        assert check in {a["check"] for a in report["plan"]["actions"] if a["node"] == node}
+
+
+def test_one_command_makes_three_broken_machines_ready(story: Story) -> None:
+    for machine in [*story.lab.machines.values()][::2]:
+        assert machine.run(PVCREATE, check=False).returncode != 0
+    code, report = story.run("fix", "--yes")
+    assert failing(report, "before") == {*STATES}
+    assert (code, report["verdict"], failing(report)) == (0, "ready", set())
+    assert {action["rc"] for action in report["actions"]} == {0}
+    for machine in story.lab.machines.values():
+        machine.run(PVCREATE)
+
+
+def test_to_fix_again_plans_nothing(story: Story) -> None:
+    code, report = story.run("fix", "--yes")
+    nothing: Json = {"actions": [], "withheld": [], "left": [], "spent": []}
+    assert (code, report["plan"], report["actions"]) == (0, nothing, [])
+
+
+def test_one_more_deploys_and_proves_it_with_a_volume(story: Story, plane: Plane) -> None:
+    code, report = story.run("deploy", "--yes", "--smoke-test", "--", "-w", "120")
     assert (code, report["verdict"]) == (0, "ready"), report
     assert report["deployment"]["forced"] == []
-    stages = [line for line in shown.splitlines() if ": done in " in line]
+    stages = [line for line in story.shown.splitlines() if ": done in " in line]
     assert [line.split()[1:4] for line in stages] == [[str(n), "of", "6"] for n in range(1, 7)]
     passed: dict[str, list[str]] = {}
     for finding in report["findings"]:
@@ -94,6 +122,17 @@ def test_one_more_deploys_and_proves_it_with_a_volume(story: Story) -> None:
         passed.setdefault(finding["check"], []).append(finding["subject"])
     assert passed["heketi-topology"] == ["node1", "node2", "node3"]
     assert passed["smoke-test"] == ["volume"]
-    made = story.plane.get("storageclass", "glusterfs-storage")
+    made = plane.get("storageclass", "glusterfs-storage")
     assert made["provisioner"] == "kubernetes.io/glusterfs"
-    assert story.plane.get("pv")["items"] == []
+    assert plane.get("pv")["items"] == []
+
+
+def test_undo_brings_everything_back(story: Story) -> None:
+    listing = story.lab.exec([story.gkprep, "undo"]).stdout
+    match = re.match(r"(\S+)  \S+ \S+  fix  can be undone  \d+ steps on 3 nodes: ", listing)
+    assert match, listing
+    code, report = story.run("undo", match[1], "--yes")
+    assert code == 0, report["plan"]
+    assert {action["rc"] for action in report["actions"]} == {0}
+    assert told(report) == told(story.seen["broken"]["report"])
+    assert story.states() == story.seen["broken"]["states"]

@@ -60,7 +60,7 @@ class Mended:
 
     `broken` is what root types on a machine as the laboratory breaks it; `saw` is as a Scenario's;
     `token` is whether `--yes` alone leaves it as it is, for want of the finding's token.
-    tests/test_fix_lab.py breaks each machine by one of every check's, and mends them all at once;
+    tests/test_story_lab.py breaks each machine by one of every check's, and mends them all at once;
     those that take a token have their turn after the others.
     """
 
