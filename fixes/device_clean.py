@@ -12,7 +12,7 @@ from preflight.facts.disk.footprint import footprint
 from preflight.facts.disk.partitions import Partition
 from preflight.facts.disk.remains import Remains, listed, remains
 from preflight.facts.disk.token import identity, token
-from preflight.facts.service import serving
+from preflight.facts.service import serving, with_bricks
 from preflight.facts.uses import uses
 from preflight.plugin import Act, Facts, Finding, Overwrite, Risk, Step, Unfixable, fix
 
@@ -30,7 +30,8 @@ def erase(finding: Finding, facts: Facts) -> Iterator[Act]:
     made is deactivated, and its label erased: the group stays whole, and is back with its label.
     Never, whatever the consent: a disk in use, any disk of a node that serves Gluster, a volume
     group that heketi did not make, one that /var/lib/heketi/fstab or glusterd's volumes still
-    mention (see gluster-state).
+    mention (see gluster-state). A glusterd that has no brick on the node is no reason to leave an
+    empty table there: a deployment that broke off at that disk has started it.
 
     The disk is pinned by serial number or WWN; under its lock it is read once more, and anything
     that is not as it was stops it. What is erased is saved first, here and on the node, and undone
@@ -43,7 +44,7 @@ def erase(finding: Finding, facts: Facts) -> Iterator[Act]:
     # What could be data and has no token, the check has told a person to decide about.
     if kind not in ERASABLE or (kind is not Remains.EMPTY_TABLE and finding.token != pin):
         raise Unfixable(FOREIGN if kind is Remains.FOREIGN else "a person has to decide")
-    if served := serving(facts):
+    if served := with_bricks(facts) if kind is Remains.EMPTY_TABLE else serving(facts):
         raise Unfixable(f"nothing is erased on a node {served}")
     group = content.volume.group.name if content.volume and content.volume.group else ""
     refuse_used(path, found, facts, group)
@@ -55,7 +56,9 @@ def erase(finding: Finding, facts: Facts) -> Iterator[Act]:
         yield from deactivated(group, facts)
     extents = footprint(signatures, content)
     zeros = bytes(sum(each.size for each in extents))
-    unchanged = guard.unchanged(path, pin, partitioned=kind is Remains.DATA)
+    unchanged = guard.unchanged(
+        path, pin, partitioned=kind is Remains.DATA, empty=kind is Remains.EMPTY_TABLE
+    )
     yield Overwrite(path, tuple(identity(found).items()), extents, zeros, unchanged, pin=pin)
 
 

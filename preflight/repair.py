@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from preflight import judge
 from preflight.apply import Applied, apply
-from preflight.errors import JournalError
+from preflight.errors import JournalError, Unknown
 from preflight.facts.block import devices
+from preflight.facts.service import serving
 from preflight.journal import Journal, Record, runs_folder, undone
 from preflight.model import Done, Facts, Fix, Left, Limits, Plan, Risk, Verdict
 from preflight.plan import plan
@@ -90,7 +91,7 @@ def repair(fleet: Reach, fixes: Mapping[str, Fix], way: Way, consent: Consent) -
     if typed:
         planned = plan(before.findings, before.facts, fixes, (*tokens, *typed))
     if time.monotonic() - asked > FRESH:
-        planned = in_peace(planned, fleet.ask(SERVES, UNHURRIED))
+        planned = in_peace(planned, before.facts, fleet.ask(SERVES, UNHURRIED))
     journal = _journal(fleet, way, "fix")
     with _on_record(journal):
         if way.one_by_one:
@@ -147,16 +148,25 @@ def _on_record(journal: Journal) -> Iterator[None]:
         raise JournalError(f"{exc}; what was done until then: gkprep undo {journal.run}") from exc
 
 
-def in_peace(planned: Plan, now: Mapping[str, Facts]) -> Plan:
+def in_peace(planned: Plan, before: Mapping[str, Facts], now: Mapping[str, Facts]) -> Plan:
     """The plan without what would disturb a node that has come into service since it was made."""
     kept, left = [], list(planned.left)
     for action in planned.actions:
-        why = in_use(now.get(action.finding.node or ""))
-        if why and action.risk is not Risk.SAFE:
+        name = action.finding.node or ""
+        why = in_use(now.get(name))
+        if why and why != _served(before[name]) and action.risk is not Risk.SAFE:
             left.append(Left(action.finding, why))
         else:
             kept.append(action)
     return replace(planned, actions=tuple(kept), left=tuple(left))
+
+
+def _served(before: Facts) -> str:
+    """What was known to serve as the plan was made, which has heeded it."""
+    try:
+        return serving(before)
+    except Unknown:
+        return ""
 
 
 def _side_by_side(

@@ -289,7 +289,23 @@ SERVING = (
 )
 
 
-@pytest.mark.parametrize("serving", SERVING)
+GLUSTERFSD = ports.Process(8, "glusterfsd", frozenset())
+BRICKS_PROCESS = {
+    "ports.listening": frozenset({ports.Listener("tcp", "::", 49152, frozenset({GLUSTERFSD}))})
+}
+
+
+def test_an_empty_table_goes_beside_a_glusterd_that_has_no_brick_there_yet() -> None:
+    [empty, data] = (disks(), disks(LISTED))
+    assert len(consented(empty | SERVING[1]).actions) == 1
+    made = consented(data | SERVING[1], token(data))
+    assert (made.actions, made.left[0].why) == (
+        (),
+        "nothing is erased on a node in service: glusterd runs",
+    )
+
+
+@pytest.mark.parametrize("serving", [SERVING[0], SERVING[0] | SERVING[1], BRICKS_PROCESS])
 def test_nothing_is_erased_on_a_node_that_serves(serving: dict[str, object]) -> None:
     for values in (disks(more=(SERVED,)), disks(LISTED, more=(SERVED,))):
         made = consented(values | serving, token(values) if consented(values).withheld else "")
@@ -421,6 +437,12 @@ def back(**given: object) -> str | None:
         **{"disk.signatures(/dev/sdb)": (), "disk.content(/dev/sdb)": VACANT, **given}
     )
     return guard.vacant("/dev/sdb", {"serial": "S1", "wwn": ""}, extents).drift(facts)
+
+
+def test_beside_a_glusterd_without_a_brick_a_table_goes_and_does_not_come_back() -> None:
+    assert drift(under_the_lock(**SERVING[1])) is None
+    assert drift(under_the_lock(**BRICKS_PROCESS)) == "the node is in service: glusterfsd runs"
+    assert back(**SERVING[1]) == "the node is in service: glusterd runs"
 
 
 @pytest.mark.parametrize(

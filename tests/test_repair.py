@@ -161,7 +161,9 @@ def test_one_that_came_into_service_since_is_left_in_peace() -> None:
     actions = tuple(
         Action(replace(finding, node=node.name), risk, ()) for node in NODES for risk in Risk
     )
-    plan = repair.in_peace(Plan(actions), now)
+    before = {"a": Facts(NODES[0], quiet), "b": Facts(NODES[1], quiet), "c": Facts(NODES[2], {})}
+    assert repair.in_peace(Plan(actions[:3]), now, now).actions == actions[:3], "as it was planned"
+    plan = repair.in_peace(Plan(actions), before, now)
     assert [(a.finding.node, a.risk) for a in plan.actions] == [
         ("a", Risk.SAFE),
         *[("b", risk) for risk in Risk],

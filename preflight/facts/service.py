@@ -15,10 +15,17 @@ def serving(facts: Facts) -> str:
     A brick of heketi's that is mounted in any namespace, or a glusterd or a brick's process that
     listens, a pod's or the host's own.
     """
-    if served := heketi.service(facts[block.devices], facts[usage.mounts]):
-        return str(served)
+    if served := with_bricks(facts):
+        return served
     for listener in ports.listening_on(facts[ports.listening], GLUSTERD_PORT):
         if any(owner.name == "glusterd" for owner in listener.owners):
             return "in service: glusterd runs"
+    return ""
+
+
+def with_bricks(facts: Facts) -> str:
+    """Likewise, but for a glusterd that has no brick here: it serves nobody's data yet."""
+    if served := heketi.service(facts[block.devices], facts[usage.mounts]):
+        return str(served)
     owners = (owner for listener in facts[ports.listening] for owner in listener.owners)
     return "in service: glusterfsd runs" if any(o.name == "glusterfsd" for o in owners) else ""

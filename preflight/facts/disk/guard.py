@@ -22,12 +22,13 @@ from preflight.model import Extent, Facts, Guard, Probe
 shell = Probe("apply.shell", 'echo "$GKPREP_SHELL"', int)
 
 
-def unchanged(path: str, pin: str, *, partitioned: bool = False) -> Guard:
+def unchanged(path: str, pin: str, *, partitioned: bool = False, empty: bool = False) -> Guard:
     """The disk at `path` is the one that `pin`, its token, names, with all that was on it.
 
     The kernel may know partitions of it where it is `partitioned`; nothing may use them either.
+    Where it holds but an `empty` table, a glusterd without a brick on the node may run.
     """
-    return Guard(_probes(path), partial(_changed, path, pin, partitioned))
+    return Guard(_probes(path), partial(_changed, path, pin, partitioned, empty))
 
 
 def vacant(path: str, known: Mapping[str, str], extents: Sequence[Extent]) -> Guard:
@@ -44,13 +45,14 @@ def _probes(path: str) -> tuple[Probe[object], ...]:
     return tuple(dict.fromkeys((shell, *service.ASKED, *of_disk, *use)))
 
 
-def _changed(path: str, pin: str, partitioned: bool, facts: Facts) -> str | None:
+def _changed(path: str, pin: str, partitioned: bool, empty: bool, facts: Facts) -> str | None:
     disk = _disk(path, facts)
     if disk is None:
         return "it is no disk any more"
     if token(facts.node.name, disk, facts[signatures(path)], facts[content(path)]) != pin:
         return "it is another disk, or has changed, since it was looked at"
-    return _used(path, disk, facts, partitioned=partitioned)
+    served = service.with_bricks(facts) if empty else service.serving(facts)
+    return _served(served) or _used(path, disk, facts, partitioned=partitioned)
 
 
 def _taken_over(
@@ -62,7 +64,7 @@ def _taken_over(
     there, content_now = facts[signatures(path)], facts[content(path)]
     if not covers(extents, there, content_now):
         return f"there is something on it again: {describe(there, content_now)}"
-    return _used(path, disk, facts, partitioned=True)
+    return _served(service.serving(facts)) or _used(path, disk, facts, partitioned=True)
 
 
 def _disk(path: str, facts: Facts) -> Block | None:
@@ -70,9 +72,11 @@ def _disk(path: str, facts: Facts) -> Block | None:
     return found if found and found.kind == "disk" and found.writable else None
 
 
-def _used(path: str, disk: Block, facts: Facts, *, partitioned: bool = False) -> str | None:
-    if served := service.serving(facts):
-        return f"the node is {served}"
+def _served(by: str) -> str | None:
+    return f"the node is {by}" if by else None
+
+
+def _used(path: str, disk: Block, facts: Facts, *, partitioned: bool) -> str | None:
     others = frozenset(opener for opener in facts[usage.opens] if opener.pid != facts[shell])
     seen = replace(facts, values={**facts.values, usage.opens.name: others})
     layers = block.stack(facts[block.devices], disk)
