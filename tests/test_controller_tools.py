@@ -166,7 +166,7 @@ def test_an_exec_that_found_no_program_has_reached_the_kubelet(no_true: str) -> 
     told = kubernetes.kubelet("kubectl", "n").parse(
         f"health 137 \npod a/b\nlogs 0 \nexec 1 {no_true}\n"
     )
-    assert (told.exec, told.health) == (Try(""), Try("no answer within 8 s", late=True))
+    assert (told.exec, told.health) == (Try(""), Try("no answer within 12 s", late=True))
 
 
 @pytest.mark.parametrize(

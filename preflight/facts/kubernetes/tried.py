@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PATIENCE = 8
-"""Seconds for one: an exec took 4 on machines that were busy making volumes."""
+PATIENCE = 12
+"""Seconds for one: an exec took 9 on machines that were busy making volumes."""
 
 # timeout(1), and 128 + SIGKILL of the shell that reports it.
 _TIMED_OUT = frozenset({124, 137})
