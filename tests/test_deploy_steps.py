@@ -28,7 +28,10 @@ from preflight.diagnose.evidence import Kind
 
 SAMPLES = Path(__file__).parent / "samples" / "gk-deploy"
 CASES = sorted(path.stem for path in SAMPLES.glob("*.out"))
-ENDS_WITH_0 = {"complete", "complete-verbose", "rerun-when-complete", "empty-address"}
+ENDS_WITH_0 = {
+    *("complete", "complete-verbose", "rerun-when-complete", "empty-address"),
+    *("complete-on-machines", "rerun-after-a-cure"),
+}
 
 
 def sample(case: str) -> str:
@@ -231,6 +234,33 @@ def test_a_heketi_that_runs_already_gets_no_new_topology() -> None:
     assert state.existing == ("GlusterFS pods", "heketi pod")
     assert [each.ids for each in state.troubles] == [("D10",)]
     assert statuses(state) == [*[Standing.SKIPPED] * 5, Standing.DONE]
+
+
+def test_a_run_on_machines_is_read_to_its_end() -> None:
+    reader = read(sample("complete-on-machines"))
+    assert result(0, reader).success
+    assert statuses(reader.state) == [Standing.DONE] * 6
+    assert [each.reply for each in reader.state.placed] == [Reply.ADDED] * 6
+    assert reader.state.address == "10.244.3.3:8080"
+
+
+def test_a_refused_device_on_machines_names_its_node_and_the_next_one_goes_on() -> None:
+    reader = read(sample("device-refused-on-machines"))
+    assert statuses(reader.state)[:3] == [Standing.DONE, Standing.DONE, Standing.FAILED]
+    refused = [each for each in reader.state.placed if each.reply is Reply.REFUSED]
+    assert [(each.node, each.device) for each in refused] == [("node2", "/dev/sda")]
+    assert reader.state.placed[-1].reply is Reply.ADDED
+    assert not result(1, reader).success
+
+
+def test_a_rerun_after_a_cure_finds_what_is_there_and_goes_on() -> None:
+    """What it says of objects that exist already does no harm."""
+    reader = read(sample("rerun-after-a-cure"))
+    assert result(0, reader).success
+    assert reader.state.existing == ("GlusterFS pods", "deploy-heketi pod")
+    replies = {(each.node, each.device): each.reply for each in reader.state.placed}
+    assert replies["node1", "/dev/sda"] is Reply.FOUND
+    assert replies["node2", "/dev/sda"] is Reply.ADDED
 
 
 def test_exit_status_0_without_the_last_line_is_no_success() -> None:
