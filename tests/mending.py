@@ -48,7 +48,7 @@ class Story:
     def run(self, *words: str) -> tuple[int, Json]:
         """Exit status and report; what was `shown` meanwhile is kept."""
         named = f"GKPREP_INVENTORY={self.inventory}"
-        command = ["env", named, self.gkprep, *words, "-o", "json"]
+        command = ["env", named, self.gkprep, words[0], "-o", "json", *words[1:]]
         done = self.lab.exec(command, timeout=900)
         assert done.stdout, done.stderr
         assert "Traceback" not in done.stderr
