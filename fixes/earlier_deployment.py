@@ -23,8 +23,9 @@ def clear(finding: Finding, facts: Facts) -> Iterator[Step]:
     """Deletes the copy job, endpoints, service and secret of heketi's database, or a topology.
 
     Each by its kind and name, in the inventory's `deployer.namespace`, and only where neither
-    heketi nor deploy-heketi is there, nor heketi's service; that is asked again right before.
-    Otherwise `gkprep deploy --abort` is the way: it asks for heketi's volumes first. The topology
+    heketi nor deploy-heketi is there, nor heketi's service; that is asked again right before. A
+    heketi that is not ready may just restart, and is looked at. Of deploy-heketi, or a service with
+    no heketi behind it, `gkprep deploy --abort` is the way: it asks for volumes first. The topology
     is the secret heketi-config-secret, where it is another than the inventory's. Undone by making
     each as it was, which the journal keeps with what is in it; but for the job, which would copy
     once more.
@@ -32,6 +33,8 @@ def clear(finding: Finding, facts: Facts) -> Iterator[Step]:
     words = kubernetes.kubectl(facts.node)
     namespace = kubernetes.site(facts.node).deployer.namespace
     there = {(each.kind, each.name) for each in facts[kubernetes.objects(words, namespace)]}
+    if HEKETI in there:
+        raise Unfixable(f"deployment/heketi is there, and may just restart: `{finding.cure}`")
     if found := [f"{kind.lower()}/{name}" for kind, name in LIVING if (kind, name) in there]:
         raise Unfixable(f"{found[0]} is there: take it back with `gkprep deploy --abort`")
     living = " ".join(f"{kind.lower()}/{name}" for kind, name in LIVING)

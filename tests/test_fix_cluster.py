@@ -146,7 +146,8 @@ def test_c11_d9_nothing_is_deleted_that_a_heketi_may_need(
 def test_a_heketi_that_restarts_loses_nothing() -> None:
     heketi = replace(HEKETI, ready=0)
     found = planned("earlier-deployment", objects=(heketi, SECRET, *ENDPOINTS, CONFIG))
-    assert [why.partition(":")[0] for why in whys(found)] == ["deployment/heketi is there"]
+    look = f"{KUBECTL} -n glusterfs describe pods --selector=heketi=pod"
+    assert whys(found) == [f"deployment/heketi is there, and may just restart: `{look}`"]
 
 
 def test_d9_a_topology_that_is_another_is_deleted() -> None:

@@ -300,6 +300,9 @@ def test_c11_leftovers_go_by_name_and_come_back(site: Site, other: str) -> None:
     assert endpoints["subsets"][0]["addresses"] == [{"ip": "10.78.0.11"}]
 
 
+ABORT = "take it back with `gkprep deploy --abort`"
+
+
 @pytest.mark.parametrize("living", ["heketi", "deploy-heketi"])
 def test_nothing_of_a_heketi_that_is_there_is_a_leftover(site: Site, living: str) -> None:
     leave(site, site.namespace)
@@ -315,11 +318,16 @@ def test_nothing_of_a_heketi_that_is_there_is_a_leftover(site: Site, living: str
     site.plane.apply(named(DEPLOYMENT, living), site.namespace)
     before = site.objects()
     code, report = fix(site, "earlier-deployment", "--yes")
-    assert (code, subjects(report)) == (1 if living == "deploy-heketi" else code, [])
-    assert report["run"] is None
+    assert (code, subjects(report), report["run"]) == (1, [], None)
     assert site.objects() == before
-    for why in left(report):
-        assert why.startswith(f"deployment/{living} is there: take it back")
+    if living == "deploy-heketi":
+        assert left(report) == [f"deployment/{living} is there: {ABORT}"] * 2
+    else:
+        [finding] = report["findings"]
+        assert finding["cure"].endswith(" describe pods --selector=heketi=pod")
+        assert left(report) == [
+            f"deployment/heketi is there, and may just restart: `{finding['cure']}`"
+        ]
 
 
 def test_a_service_of_heketis_keeps_its_database(site: Site) -> None:
