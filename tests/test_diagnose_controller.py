@@ -12,7 +12,7 @@ from preflight.diagnose import nodes
 from preflight.model import Finding, Status
 from tests.command import unattended
 from tests.diagnosed import SAMPLES
-from tests.plane import GLUSTER, HEKETI, Cluster, break_node2, well
+from tests.plane import GLUSTER, HEKETI, Cluster, break_node2, daemonset, well
 from tests.site import Home
 
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
@@ -81,17 +81,20 @@ def test_a_stale_binding_is_named_beside_what_heketi_says_of_it(
     assert not any("kubernetes-binding" in line for line in quoted(report))
 
 
-def test_a_taint_explains_the_node_that_has_no_pod(plane: Cluster, gkprep: str, home: Home) -> None:
-    """N23: nothing else tells of it, for no pod is made that an event could be about."""
+def tainted(name: str) -> dict[str, Any]:
     taint = {"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"}
     ready = [{"type": "Ready", "status": "True"}]
     info = {"architecture": "amd64", "kubeletVersion": "v1.20.2"}
-    tainted = {
-        "metadata": {"name": "node2"},
+    return {
+        "metadata": {"name": name},
         "spec": {"taints": [taint]},
         "status": {"conditions": ready, "addresses": [], "nodeInfo": info},
     }
-    plane.answers(NODES, {"items": [tainted]})
+
+
+def test_a_taint_explains_the_node_that_has_no_pod(plane: Cluster, gkprep: str, home: Home) -> None:
+    """N23: nothing else tells of it, for no pod is made that an event could be about."""
+    plane.answers(NODES, {"items": [tainted("node2")]})
     plane.has("pods", GLUSTER[0], HEKETI)
     plane.says(f"logs/{HEKETI['metadata']['name']}", "")
     plane.has("events")
@@ -101,6 +104,26 @@ def test_a_taint_explains_the_node_that_has_no_pod(plane: Cluster, gkprep: str, 
     assert "tainted (node-role.kubernetes.io/master:NoSchedule)" in cause["cause"]
     assert report["unexplained"] == []
     assert {each["check"] for each in report["findings"]} == {"kubernetes-taints"}
+
+
+@pytest.mark.parametrize(
+    ("failing", "cause"),
+    [(("kubernetes-taints", "node2"), "N23"), (("kubernetes-nodes", "other"), "N18")],
+)
+def test_that_no_pod_is_there_needs_a_cause_only_once_something_makes_them(
+    plane: Cluster, gkprep: str, home: Home, failing: tuple[str, str], cause: str
+) -> None:
+    check, member = failing
+    plane.answers(NODES, {"items": [tainted(member)]})
+    for kind in ("pods", "daemonsets", "events", "persistentvolumeclaims"):
+        plane.has(kind)
+    report = diagnosed(gkprep, home, "--only", check)
+    assert [each["status"] for each in report["findings"]][:1] == ["fail"]
+    assert (report["causes"], report["verdict"]) == ([], "unknown")
+    assert [each["saw"] for each in report["unexplained"]] == ["no GlusterFS pods"]
+    plane.has("daemonsets", daemonset(0))
+    report = diagnosed(gkprep, home, "--only", check)
+    assert [(each["id"], each["node"]) for each in report["causes"]] == [(cause, "node2")]
 
 
 def test_the_controller_is_asked_whichever_nodes_are_wanted(

@@ -18,7 +18,7 @@ from typing import Any
 
 from preflight.collect import collect, side_by_side
 from preflight.diagnose import deployment, inside, objects
-from preflight.diagnose.evidence import Evidence, Kind, Place, Reading, Trouble, Unread
+from preflight.diagnose.evidence import Evidence, Kind, Place, Reading, Trouble, Unread, part
 from preflight.errors import Unknown
 from preflight.facts.kubernetes.command import kubectl, site
 from preflight.facts.kubernetes.pods import Part
@@ -67,7 +67,8 @@ def read(
             readings.append(_unread(f"{run.shown} {what}", str(answer), needed=what not in EVENTS))
     found = {what: _objects(facts, probe) for what, probe in first.items()}
     pods = [pod for pod in objects.current(found[PODS]) if _named(pod)]
-    readings += [*_absent(pods, site(controller)), *_nodes(found[NODES], pods, site(controller))]
+    readings += _absent(pods, found[DAEMONSETS], site(controller))
+    readings += _nodes(found[NODES], pods, site(controller))
     readings += objects.read(pods, GET_PODS)
     readings += objects.read(found[DAEMONSETS], f"kubectl get {DAEMONSETS}")
     claims = [*found[CLAIMS], *found[CLASSES]]
@@ -208,13 +209,19 @@ def _answers(
 GET_PODS = f"kubectl get {PODS}"
 
 
-def _absent(pods: Iterable[Object], site: Site) -> Iterator[Reading]:
-    """Storage nodes without a Gluster pod; where there is none at all, nothing can be well."""
+def _absent(pods: Iterable[Object], sets: Iterable[Object], site: Site) -> Iterator[Reading]:
+    """Storage nodes without a Gluster pod; where there is none at all, nothing can be well.
+
+    That one is missing on a node is a sign only where something would make it there: before a
+    deployment there is none on any.
+    """
     on = {_node(pod) for pod in pods if objects.role(pod) is Part.GLUSTER}
     if not on:
         what, saw, origin = f"namespace {site.deployer.namespace}", "no GlusterFS pods", GET_PODS
         evidence = Evidence(Kind.PODS, what, None, saw, origin)
         yield Reading((evidence,), (Trouble(what, None, saw, origin),))
+        if not any(part(named(each)[0]) is Part.GLUSTER for each in sets):
+            return
     for name in _storage(site):
         if name not in on:
             what, saw, origin = f"node {name}", "no GlusterFS pod on it", GET_PODS
