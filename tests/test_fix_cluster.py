@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from preflight import journal, registry, survey, transport
-from preflight.apply import apply
+from preflight.apply import Applied, apply
 from preflight.controller import controller
 from preflight.deploy.place import claimed
 from preflight.errors import DeployError, Unknown, UsageError
@@ -305,14 +305,12 @@ def test_this_machine_is_not_restarted(tmp_path: Path, gkprep: str) -> None:
     assert "--reboot would end gkprep itself" in done.stderr
 
 
-def test_what_a_step_of_the_controller_prints_is_its_owners_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is beside the journal, goes into the undo from there, and never into a plan."""
-    state = tmp_path / "a state"
-    monkeypatch.setenv("XDG_STATE_HOME", str(state))
-    node = controller(INVENTORY)
-    step = Step(("sh", "-c", "echo told"), undo=Step(("cat",), fed_output=True))
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def applied(node: Node, step: Step) -> tuple[journal.Journal, Applied]:
+    """One step of the controller, taken in a run of its own."""
     [action] = planned("kubernetes-binding", binding=STALE).actions
     kept = journal.Journal.begun(journal.runs_folder(), "fix", [node], version="1")
     done = apply(
@@ -325,11 +323,24 @@ def test_what_a_step_of_the_controller_prints_is_its_owners_alone(
         on_done=lambda _: None,
     )
     kept.close()
-    assert done[node.name].stopped is None
+    return kept, done[node.name]
+
+
+def test_what_a_step_of_the_controller_prints_is_its_owners_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is beside the journal, goes into the undo from there, and never into a plan."""
+    state = tmp_path / "a state"
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    node = controller(INVENTORY)
+    step = Step(("sh", "-c", "echo told"), undo=Step(("cat",), fed_output=True))
+    kept, done = applied(node, step)
+    assert done.stopped is None
     printed = kept.folder / "0.out"
     assert printed.read_text() == "told\n"
-    assert stat.S_IMODE(printed.stat().st_mode) == 0o600
-    assert (state / "gkprep/lock").exists()
+    assert mode(printed) == 0o600
+    assert mode(state / "gkprep/lock") == 0o600
+    assert {mode(each) for each in (state, state / "gkprep", state / "gkprep/runs")} == {0o700}
     [back] = reverse(journal.read(kept.folder), {node.name: Facts(node, {})}).actions
     [undone] = back.steps
     assert isinstance(undone, Step)
@@ -350,3 +361,43 @@ def test_no_deployment_begins_while_the_cluster_is_put_right(
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(DeployError, match="gkprep fix is at work"), claimed(tmp_path / "one"):
             pass
+
+
+def test_a_fix_of_the_cluster_is_told_that_a_deployment_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not who has put right something before."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    node, step = controller(INVENTORY), Step(("true",))
+    assert applied(node, step)[1].stopped is None
+    assert "@" in journal.controller_lock().read_text()
+    with claimed(tmp_path / "one"), claimed(tmp_path / "two"):
+        _, done = applied(node, step)
+    assert done.stopped == "another gkprep is at work here: gkprep deploy"
+
+
+def test_what_a_deployment_keeps_here_is_its_owners_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = journal.state_folder() / "keys/one"
+    with claimed(folder):
+        pass
+    for each in (folder, *folder.parents):
+        if each == tmp_path:
+            break
+        assert mode(each) == 0o700, each
+    assert {mode(each) for each in (journal.controller_lock(), folder / "lock")} == {0o600}
+
+
+def test_a_state_folder_that_cannot_be_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "state"
+    file.write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(file))
+    with (
+        pytest.raises(DeployError, match=f"{file}/gkprep cannot be written: Not a directory"),
+        claimed(journal.state_folder() / "keys/one"),
+    ):
+        pass

@@ -382,7 +382,9 @@ def test_a_deployment_and_a_fix_keep_out_of_each_others_way(
     with claimed(site.state / "gkprep/keys/any"):
         code, report = fix(site, "earlier-deployment", "--yes")
     assert code == 1
-    assert "another gkprep is at work here" in json.dumps(report["stopped"])
+    assert report["stopped"] == [
+        {"node": "controller", "why": "another gkprep is at work here: gkprep deploy"}
+    ]
     assert site.objects() == before
 
 

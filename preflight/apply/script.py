@@ -52,6 +52,7 @@ ROOM = 1 << 16
 
 _HANDS = f"""\
 command -v flock >/dev/null || {{ mark 'held flock: not found'; exit; }}
+(umask 077; : >>"$lock") 2>/dev/null
 exec 8>>"$lock"
 flock -n 8 || {{ mark "held another gkprep is at work here: $(cat "$lock")"; exit; }}
 await() {{

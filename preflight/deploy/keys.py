@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from preflight.errors import DeployError, UsageError
+from preflight.journal import private
 
 ADMIN_VARIABLE, USER_VARIABLE = "GKPREP_HEKETI_ADMIN_KEY", "GKPREP_HEKETI_USER_KEY"
 ADMIN_FILE, USER_FILE = "admin", "user"
@@ -98,7 +99,7 @@ def _kept(folder: Path) -> Keys | None:
 def _keep(folder: Path, found: Keys) -> None:
     """Write both, each at once whole: a half-written key would lock everybody out."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private(folder)
         for name, key in ((ADMIN_FILE, found.admin), (USER_FILE, found.user)):
             new = folder / f".{name}.new"
             new.unlink(missing_ok=True)

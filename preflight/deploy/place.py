@@ -20,7 +20,7 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -28,10 +28,13 @@ from typing import IO
 from preflight.deploy.tree import Tree
 from preflight.errors import DeployError
 from preflight.facts.kubernetes.command import way
-from preflight.journal import controller_lock, new_name
+from preflight.journal import controller_lock, new_name, private
 from preflight.model import Deployer
 
 LOG = "gk-deploy.log"
+HOLDER = "gkprep deploy\n"
+"""What a gkprep that comes to what this one holds is told; several at once say the same."""
+
 PAUSE = 0.05
 """Seconds after which to look again whether a lock is free."""
 
@@ -47,7 +50,7 @@ class Place:
         """A new one below `parent`; raises DeployError where there can be none."""
         place = cls(parent / new_name())
         try:
-            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private(parent)
             place.folder.mkdir(mode=0o700)
             for folder in (place.work, place.bin):
                 folder.mkdir(mode=0o700)
@@ -180,11 +183,27 @@ def claimed(folder: Path) -> Iterator[None]:
 
     Nor does any put right meanwhile what an earlier deployment has left.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with controller_lock().open("a") as every, (folder / "lock").open("w") as own:
-        _hold(every, fcntl.LOCK_SH, "gkprep fix is at work on a cluster")
-        _hold(own, fcntl.LOCK_EX, "another gkprep deploys to this cluster and namespace")
+    every = controller_lock()
+    with ExitStack() as held:
+        try:
+            for each in (every.parent, folder):
+                private(each)
+            shared = held.enter_context(_open(every))
+            own = held.enter_context(_open(folder / "lock"))
+            _hold(shared, fcntl.LOCK_SH, "gkprep fix is at work on a cluster")
+            _hold(own, fcntl.LOCK_EX, "another gkprep deploys to this cluster and namespace")
+            shared.truncate()
+            shared.write(HOLDER)
+            shared.flush()
+        except OSError as exc:
+            where = exc.filename or every
+            raise DeployError(f"{where} cannot be written: {exc.strerror}") from exc
         yield
+
+
+def _open(lock: Path) -> IO[str]:
+    """A file to hold, with what is in it."""
+    return os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o600), "r+")
 
 
 def _hold(file: IO[str], how: int, otherwise: str) -> None:

@@ -15,6 +15,7 @@ from preflight.journal.keep import (
     controller_lock,
     kept_below,
     new_name,
+    private,
     runs_folder,
     state_folder,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "controller_lock",
     "kept_below",
     "new_name",
+    "private",
     "read",
     "runs",
     "runs_folder",

@@ -43,11 +43,20 @@ def kept_below(node: Node) -> str:
 def controller_lock() -> Path:
     """Held whole while the cluster is put right from here, and shared while gkprep deploys to one.
 
-    It is made where it is not there yet.
+    It says by whom. Who takes it makes it.
     """
-    folder = state_folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / "lock"
+    return state_folder() / "lock"
+
+
+def private(folder: Path) -> None:
+    """Make `folder` where it is missing, and whatever above it is: each for its owner alone.
+
+    The mode of Path.mkdir is that of the last one only. (XDG Base Directory Specification: what is
+    missing is made with 0700.) Raises OSError.
+    """
+    for each in (*reversed(folder.parents), folder):
+        if not each.exists():
+            each.mkdir(mode=0o700, exist_ok=True)
 
 
 def new_name() -> str:
@@ -94,7 +103,7 @@ class Journal:
         """Begin a run of `command` on `nodes` below `folder`; `undoes` is the run it takes back."""
         name = new_name()
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private(folder)
             (folder / name).mkdir(mode=0o700)
             file = os.fdopen(os.open(folder / name / FILE, _NEW, mode=0o600), "w", encoding="ascii")
             for made in (folder / name, folder):
