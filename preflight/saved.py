@@ -27,6 +27,11 @@ class SavedPlan:
         """The consents that it was made with."""
         return tuple(entry["token"] for entry in self.actions if entry["token"])
 
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The checks whose findings it puts right."""
+        return tuple(dict.fromkeys(str(entry["check"]) for entry in self.actions))
+
     def only(self, plan: Plan) -> Plan:
         """Those actions of `plan` that were saved, just as they were.
 

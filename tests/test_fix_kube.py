@@ -358,6 +358,25 @@ def test_d9_a_topology_that_is_another_goes_and_comes_back(site: Site) -> None:
     assert (code, data(site, name)) == (0, stored)
 
 
+def test_a_saved_plan_says_itself_that_it_is_about_the_cluster(site: Site) -> None:
+    leave(site, site.namespace)
+    code, report = fix(site, "earlier-deployment", "--dry-run")
+    assert (code, subjects(report)) == (1, ["heketi-storage"])
+    plan = site.home / "plan.json"
+    plan.write_text(json.dumps(report))
+    words = ("fix", str(site.inventory), "--plan", str(plan), "-o", "json")
+    done = gkprep(site, *words, "--only", "kubernetes-namespace", "--dry-run")
+    asked = json.loads(done.stdout)
+    both = {"earlier-deployment", "kubernetes-namespace"}
+    assert {each["check"] for each in asked["findings"]} == both
+    done = gkprep(site, *words, "--yes")
+    assert done.returncode == 0, done.stderr
+    applied = json.loads(done.stdout)
+    assert applied["plan"]["actions"] == report["plan"]["actions"]
+    assert {each["check"] for each in applied["findings"]} == {"earlier-deployment"}
+    assert not {*site.objects()} & STORED.keys()
+
+
 def test_leftovers_stay_where_a_heketi_came_meanwhile(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,12 @@ def test_what_was_saved_is_what_is_applied(tmp_path: Path) -> None:
     assert plan.only(Plan((LOAD, WIPE))) == Plan((LOAD, WIPE))
 
 
+def test_it_is_about_the_checks_that_it_names(tmp_path: Path) -> None:
+    other = replace(LOAD, finding=replace(LOAD.finding, check="kernel-modules"))
+    assert saved(tmp_path, Plan((other, LOAD, WIPE))).checks == ("kernel-modules", "device-clean")
+    assert saved(tmp_path, Plan(withheld=(WIPE,))).checks == ()
+
+
 def test_what_stands_there_twice_is_not_done_twice(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="one of its actions stands there twice"):
         saved(tmp_path, Plan((LOAD, LOAD))).only(Plan((LOAD,)))

@@ -47,7 +47,7 @@ PlanFile = Annotated[
     typer.Option(
         metavar="FILE",
         help="Apply just the plan in this file, as --dry-run -o json wrote it, or nothing;"
-        " it brings its own tokens.",
+        " it brings its own tokens, and the checks that it names are those that are made.",
     ),
 ]
 MaxWipe = Annotated[
@@ -145,11 +145,12 @@ def fix(  # noqa: PLR0913 - one parameter an option
         raise UsageError("--reboot would end gkprep itself with --local")
     if plan and wipe:
         raise UsageError("--plan FILE brings the tokens that it was made with: leave out --wipe")
+    kept = saved.read(plan) if plan else None
     way = repair.Way(
         version=version(),
         timeout=timeout,
         tokens=tuple(_tokens(wipe or [])),
-        saved=saved.read(plan) if plan else None,
+        saved=kept,
         one_by_one=one_by_one,
         reboot=reboot,
         strict=strict,
@@ -161,7 +162,7 @@ def fix(  # noqa: PLR0913 - one parameter an option
         devices=device or [],
         storage=storage,
         limit=limit or [],
-        only=only or [],
+        only=[*(only or []), *(kept.checks if kept else ())],
         skip=skip or [],
         parallel=parallel,
         accept_new=accept_new,
