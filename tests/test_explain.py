@@ -101,7 +101,8 @@ def test_what_is_judged_of_the_controller_is_listed_apart() -> None:
     cluster = replace(CHECK, id="cluster", roles=frozenset({Role.CONTROLLER}))
     assert listing((cluster, FLEET), {}, Style()) == (
         "clock-skew  The clocks agree.\n\n"
-        "Of the machine that deploys, by gkprep deploy:\n"
+        "Of the machine that deploys, and its cluster"
+        " (by deploy and diagnose; check and fix with --only):\n"
         "cluster     The disk is blank.\n"
     )
 

@@ -24,6 +24,11 @@ WIDTH = 80  # of a page that is not for a terminal
 WIDEST = 100  # columns that can still be read as a paragraph
 HANG = 2
 
+CONTROLLERS = (
+    "Of the machine that deploys, and its cluster"
+    " (by deploy and diagnose; check and fix with --only):"
+)
+
 SPELT = str.maketrans(
     {"→": "->", "≥": ">=", "≤": "<=", "≠": "!=", "×": "x", "…": "...", "–": "-", "—": "-"}  # noqa: RUF001 - what is replaced
 )
@@ -89,7 +94,7 @@ def listing(checks: Sequence[Check | FleetCheck], fixes: Mapping[str, Fix], styl
     for check in [check for check in checks if check not in ours] + ours:
         if check in ours[:1]:
             page.gap()
-            page.line(Span("Of the machine that deploys, by gkprep deploy:", "label"))
+            page.line(Span(CONTROLLERS, "label"))
         fix = fixes.get(check.id)
         text = summary(check) + (f" (fix: {fix.risk.value})" if fix else "")
         page.wrapped(Span(check.id.ljust(column), "strong"), body=Span(_shown(page, text)))
