@@ -117,7 +117,7 @@ def reach(wanted: Wanted) -> Iterator[Reach]:
         limit=wanted.limit,
         deploys=any(map(select.of_controller, checks)),
     )
-    nodes = select.judged(where.nodes, checks)
+    nodes = select.judged(where.nodes, checks, where.controller)
     judgeable = select.judgeable(checks, whole=where.whole)
     with again(wanted, nodes, judgeable) as fleet:
         yield fleet
@@ -125,14 +125,15 @@ def reach(wanted: Wanted) -> Iterator[Reach]:
 
 @contextmanager
 def site(wanted: Wanted, otherwise: str = "") -> Iterator[tuple[Reach, Inventory]]:
-    """The inventory's nodes and, whichever of them are wanted, the controller; and connect.
+    """The inventory's nodes and, whichever nodes are wanted, the controller; and connect.
 
     Raises UsageError or InventoryError; `otherwise` is what else to do without an inventory.
     """
     inventory = targets.inventory_of(wanted.inventory, otherwise)
     checks = select.select_checks(registry.checks(), wanted.only, wanted.skip)
-    chosen = select.select_nodes(targets.acquainted(inventory.nodes), wanted.limit)
-    nodes = (*chosen, controller(inventory))
+    here = controller(inventory)
+    every = (*targets.acquainted(inventory.nodes), here)
+    nodes = tuple(dict.fromkeys((*select.select_nodes(every, wanted.limit), here)))
     with again(wanted, nodes, select.judgeable(checks, whole=not wanted.limit)) as fleet:
         yield fleet, inventory
 

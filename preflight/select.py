@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Sequence
 
 from preflight.errors import UsageError
@@ -41,16 +42,20 @@ def asked_for(
     return left
 
 
-def judged(nodes: Sequence[Node], checks: Sequence[Check | FleetCheck]) -> tuple[Node, ...]:
+def judged(
+    nodes: Sequence[Node], checks: Sequence[Check | FleetCheck], controller: str
+) -> tuple[Node, ...]:
     """Those of `nodes` that `checks` are about: not the others, where all are the controller's.
 
-    Raises UsageError where one of those is to be judged, and the controller is not there.
+    Raises UsageError where one of those is to be judged, and the controller, which is called
+    `controller`, is not there.
     """
     controllers = tuple(node for node in nodes if node.role is Role.CONTROLLER)
     own = [check.id for check in checks if of_controller(check)]
     if own and not controllers:
         raise UsageError(
-            f"{' and '.join(own)}: judged of the machine that deploys, which --limit leaves out"
+            f"{' and '.join(own)}: judged of the machine that deploys, which --limit leaves out;"
+            f" add --limit {shlex.quote(controller)}"
         )
     return controllers if len(own) == len(checks) else tuple(nodes)
 

@@ -26,10 +26,12 @@ class Targets:
     """Nodes to ask.
 
     `whole` holds where no node of the inventory was left out: only then is the fleet judged too.
+    `controller` is what the machine that deploys is called beside the inventory's nodes.
     """
 
     nodes: tuple[Node, ...]
     whole: bool
+    controller: str = ""
 
 
 def find(  # noqa: PLR0913 - what a command line says of nodes, each named by its caller
@@ -63,9 +65,10 @@ def from_inventory(path: Path | None, limit: Sequence[str], *, deploys: bool) ->
     """
     whole = inventory_of(path, "" if deploys else "; --local needs none")
     nodes = acquainted(whole.nodes)
+    here = controller(whole)
     if deploys:
-        nodes = (*nodes, controller(whole))
-    return Targets(select_nodes(nodes, limit), whole=not limit)
+        nodes = (*nodes, here)
+    return Targets(select_nodes(nodes, limit), whole=not limit, controller=here.name)
 
 
 def acquainted(nodes: Sequence[Node]) -> tuple[Node, ...]:

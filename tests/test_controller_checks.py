@@ -85,10 +85,10 @@ def test_the_controller_is_judged_where_its_check_is_named() -> None:
     every = (*NODES, controller(INVENTORY))
     both = [check for check in registry.checks() if check.id in {"kubectl", "device-clean"}]
     assert select.asked_for(both, ["kubectl", "device-clean"]) == tuple(both)
-    assert select.judged(every, both) == every
-    assert select.judged(every, [kubectl]) == every[-1:], "no node is asked for nothing"
+    assert select.judged(every, both, "controller") == every
+    assert select.judged(every, [kubectl], "controller") == every[-1:], "no node is asked for"
     with pytest.raises(UsageError, match=r"kubectl: judged of .* --limit leaves out"):
-        select.judged(NODES, both)
+        select.judged(NODES, both, "controller")
     with pytest.raises(UsageError, match="leaves no check of the nodes"):
         select.asked_for(CHECKS, [])
 

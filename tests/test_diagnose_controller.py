@@ -133,6 +133,8 @@ def test_the_controller_is_asked_whichever_nodes_are_wanted(
     assert [each["name"] for each in report["nodes"]] == ["node2", "controller"]
     assert "node-count" not in {each["check"] for each in report["findings"]}
     assert any("--raw" in words for words in plane.asked())
+    report = diagnosed(gkprep, home, "--limit", "controller")
+    assert [each["name"] for each in report["nodes"]] == ["controller"]
 
 
 @pytest.mark.parametrize(

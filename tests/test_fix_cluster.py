@@ -282,7 +282,7 @@ def test_what_does_not_go_with_the_controller_is_refused(tmp_path: Path) -> None
     )
     for more, why in (
         ({"local": True}, "--local is about one node"),
-        ({"inventory": file, "limit": ["a"]}, "judged of .* --limit leaves out"),
+        ({"inventory": file, "limit": ["a"]}, "judged of .* leaves out; add --limit controller$"),
     ):
         with pytest.raises(UsageError, match=why), reach(wanted(only=["kubectl"], **more)):
             pass
@@ -292,6 +292,23 @@ def test_what_does_not_go_with_the_controller_is_refused(tmp_path: Path) -> None
         assert [node.name for node in fleet.nodes] == ["a", "controller"]
     with reach(wanted(inventory=file)) as fleet:
         assert [node.name for node in fleet.nodes] == ["a"]
+
+
+def test_a_node_that_is_called_controller_is_not_the_one_that_deploys(tmp_path: Path) -> None:
+    file = tmp_path / "inventory.yaml"
+    file.write_text(
+        "nodes: [{name: controller, address: a, storage: 10.0.0.1, devices: [/dev/sdb]},"
+        " {name: b, address: b, storage: 10.0.0.2, devices: [/dev/sdb]}]"
+    )
+    own = {"only": ["kubectl"], "inventory": file}
+    for name in ("controller", "b"):
+        with (
+            pytest.raises(UsageError, match=r"; add --limit '\(controller\)'$"),
+            reach(wanted(**own, limit=[name])),
+        ):
+            pass
+    with reach(wanted(**own, limit=["(controller)"])) as fleet:
+        assert [node.address for node in fleet.nodes] == ["localhost"]
 
 
 def test_this_machine_is_not_restarted(tmp_path: Path, gkprep: str) -> None:
