@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from preflight.facts import deployment, kubernetes
+from preflight.facts import kubernetes
 from preflight.facts.kubernetes import CONFIG, ENDPOINTS, LABEL, Member, Object, Planned
 from preflight.plugin import (
     Facts,
@@ -38,7 +38,6 @@ STORED = (
         kubernetes.nodes(kubernetes.kubectl(node)),
         kubernetes.objects(kubernetes.kubectl(node), kubernetes.site(node).deployer.namespace),
         kubernetes.topology(kubernetes.kubectl(node), kubernetes.site(node).deployer.namespace),
-        deployment.cluster(kubernetes.kubectl(node)),
     ]
 )
 def earlier_deployment(facts: Facts) -> Iterator[Finding]:

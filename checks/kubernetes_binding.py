@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from preflight.facts import deployment, kubernetes
+from preflight.facts import kubernetes
 from preflight.facts.kubernetes import ACCOUNT, BINDING, ROLE
 from preflight.plugin import Facts, Finding, Unknown, controller_check, fail, look_first, ok
 
@@ -15,7 +15,6 @@ from preflight.plugin import Facts, Finding, Unknown, controller_check, fail, lo
         kubernetes.needs_binding(
             kubernetes.kubectl(node), kubernetes.site(node).deployer.namespace
         ),
-        deployment.cluster(kubernetes.kubectl(node)),
     ]
 )
 def kubernetes_binding(facts: Facts) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from preflight.facts import deployment, kubernetes
+from preflight.facts import kubernetes
 from preflight.plugin import Facts, Finding, Unknown, controller_check, fail, ok, warn
 
 ENFORCED = (1, 23)
@@ -16,11 +16,8 @@ WANT = "there, and open to privileged pods"
 @controller_check(
     lambda node: [
         kubernetes.server(kubernetes.kubectl(node)),
-        deployment.cluster(kubernetes.kubectl(node)),
-    ],
-    lambda node: [
-        kubernetes.namespace(kubernetes.kubectl(node), kubernetes.site(node).deployer.namespace)
-    ],
+        kubernetes.namespace(kubernetes.kubectl(node), kubernetes.site(node).deployer.namespace),
+    ]
 )
 def kubernetes_namespace(facts: Facts) -> Iterator[Finding]:
     """The namespace exists, and privileged pods may run in it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 
 from preflight.facts import deployment, kubernetes
-from preflight.plugin import Facts, Step
+from preflight.plugin import Facts, Node, Probe, Step
 
 SAME = """\
 cluster=$1
@@ -48,6 +48,11 @@ printf '%s\\n' "$object" | sed -e '/^metadata:/,/^[^ ]/{
 /^  - \\(None\\|[0-9a-f.:]*\\)$/d
 }' | kubectl create -f - >&2\
 """
+
+
+def which(node: Node) -> list[Probe[object]]:
+    """What every such fix needs: which cluster it is that kubectl leads to."""
+    return [deployment.cluster(kubernetes.kubectl(node))]
 
 
 def change(facts: Facts, script: str, *words: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from checks.earlier_deployment import BEGUN, HEKETI, JOB, SERVICE, STORED, earlier_deployment
-from fixes._cluster import deletion
+from fixes._cluster import deletion, which
 from preflight.facts import kubernetes
 from preflight.facts.kubernetes import CONFIG
 from preflight.plugin import Facts, Finding, Risk, Step, Unfixable, fix
@@ -18,7 +18,7 @@ ORDER = (JOB, STORED[2], STORED[1], STORED[3])
 LEFTOVERS = {"heketi-storage": ORDER, CONFIG: (("Secret", CONFIG),)}
 
 
-@fix(earlier_deployment, risk=Risk.DISRUPTIVE)
+@fix(earlier_deployment, which, risk=Risk.DISRUPTIVE)
 def clear(finding: Finding, facts: Facts) -> Iterator[Step]:
     """Deletes the copy job, endpoints, service and secret of heketi's database, or a topology.
 

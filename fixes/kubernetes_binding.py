@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from checks.kubernetes_binding import kubernetes_binding, needed
-from fixes._cluster import deletion
+from fixes._cluster import deletion, which
 from preflight.facts import kubernetes
 from preflight.plugin import Facts, Finding, Risk, Step, Unfixable, fix
 
 
-@fix(kubernetes_binding, risk=Risk.DISRUPTIVE)
+@fix(kubernetes_binding, which, risk=Risk.DISRUPTIVE)
 def unbind(finding: Finding, facts: Facts) -> Iterator[Step]:
     """Deletes the cluster role binding heketi-sa-view, of which nobody lives any more.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from checks.kubernetes_namespace import kubernetes_namespace
-from fixes._cluster import change
+from fixes._cluster import change, which
 from preflight.facts import kubernetes
 from preflight.plugin import Facts, Finding, Risk, Step, Unfixable, fix
 
@@ -42,7 +42,7 @@ kubectl label --overwrite namespace "$1" "$2" >&2\
 """
 
 
-@fix(kubernetes_namespace, risk=Risk.SAFE)
+@fix(kubernetes_namespace, which, risk=Risk.SAFE)
 def open_namespace(finding: Finding, facts: Facts) -> Iterator[Step]:
     """Makes the namespace, or labels it so that privileged pods may run in it.
 

@@ -13,18 +13,23 @@ from dataclasses import replace
 from functools import partial
 
 from preflight.errors import Unknown
-from preflight.model import Check, Facts, Finding, FleetCheck, Node, Probe, Status, Verdict
+from preflight.model import Check, Facts, Finding, Fix, FleetCheck, Node, Probe, Status, Verdict
 
 
-def needs(checks: Iterable[Check | FleetCheck], node: Node) -> Iterator[Probe[object]]:
-    """All probes that `checks` want asked of `node`, repeats included.
+def needs(
+    checks: Iterable[Check | FleetCheck], node: Node, fixes: Mapping[str, Fix] | None = None
+) -> Iterator[Probe[object]]:
+    """All probes that `checks`, and their `fixes`, want asked of `node`, repeats included.
 
-    A check that cannot say asks for nothing, and is an ERROR when it is judged.
+    One that cannot say asks for nothing: a check is an ERROR when it is judged, and what a fix does
+    not know it leaves to a person.
     """
     for check in checks:
         if isinstance(check, FleetCheck) or node.role in check.roles:
-            with suppress(Exception, SystemExit):
-                yield from list(check.needs(node))
+            for each in (check, (fixes or {}).get(check.id)):
+                if each:
+                    with suppress(Exception, SystemExit):
+                        yield from list(each.needs(node))
 
 
 def judge(checks: Sequence[Check | FleetCheck], fleet: Mapping[str, Facts]) -> tuple[Finding, ...]:

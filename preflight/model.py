@@ -247,7 +247,8 @@ class Facts:
             raise value
         if probe.name not in self.values:
             raise Unknown(
-                self.lost or f"{probe.name} was not asked: no check declares that it needs it"
+                self.lost
+                or f"{probe.name} was not asked: no check or fix declares that it needs it"
             )
         return cast("T", value)
 
@@ -398,13 +399,15 @@ Act = Union[Step, Overwrite]
 class Fix:
     """How what a check found is put right: from a finding and the facts to steps.
 
-    `steps` raises `Unfixable` for what a person has to decide.
+    `steps` raises `Unfixable` for what a person has to decide. `needs` names the probes to send to
+    a node besides those of the check.
     """
 
     check: Check
     risk: Risk
     doc: str
     steps: Callable[[Finding, Facts], Iterable[Act]]
+    needs: Callable[[Node], Iterable[Probe[object]]] = lambda _: ()
 
 
 @dataclass(frozen=True)

@@ -179,11 +179,16 @@ def fleet_check(*needs: Need) -> Callable[[FleetTest], FleetCheck]:
     return decorate
 
 
-def fix(check: Check, *, risk: Risk) -> Callable[[Callable[[Finding, Facts], Iterable[Act]]], Fix]:
-    """Make a `Fix` of a function from one finding of `check`, and the facts, to steps."""
+def fix(
+    check: Check, *needs: Need, risk: Risk
+) -> Callable[[Callable[[Finding, Facts], Iterable[Act]]], Fix]:
+    """Make a `Fix` of a function from one finding of `check`, and the facts, to steps.
+
+    A need is what only the fix wants to know: whatever the check needs is there too.
+    """
 
     def decorate(steps: Callable[[Finding, Facts], Iterable[Act]]) -> Fix:
-        return Fix(check=check, risk=risk, doc=_doc(steps), steps=steps)
+        return Fix(check, risk, _doc(steps), steps, needs=partial(_probes, needs))
 
     return decorate
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -13,7 +13,7 @@ from pathlib import Path
 from preflight import prompt, registry, select, survey, targets, transport
 from preflight.collect import collect, side_by_side
 from preflight.controller import controller
-from preflight.model import Check, Facts, FleetCheck, Inventory, Limits, Node, Probe
+from preflight.model import Check, Facts, Fix, FleetCheck, Inventory, Limits, Node, Probe
 from preflight.report.progress import Progress
 from preflight.survey import Survey
 from preflight.transport import Connector
@@ -73,8 +73,16 @@ class Reach:
                 self.connect.close()
                 raise
 
-    def survey(self, limits: Limits, also: Sequence[Probe[object]] = ()) -> Survey:
-        """Ask and judge them, with progress on standard error; `also` is asked of each besides."""
+    def survey(
+        self,
+        limits: Limits,
+        also: Sequence[Probe[object]] = (),
+        fixes: Mapping[str, Fix] | None = None,
+    ) -> Survey:
+        """Ask and judge them, with progress on standard error.
+
+        Besides, `also` is asked of each, and what the checks' `fixes` need.
+        """
         with self.progress([node.name for node in self.nodes]) as progress:
             return survey.survey(
                 self.nodes,
@@ -83,6 +91,7 @@ class Reach:
                 limits=limits,
                 parallel=self.parallel,
                 on_done=lambda facts: progress.done(facts.node.name),
+                fixes=fixes,
                 also=also,
             )
 

@@ -78,7 +78,8 @@ def repair(fleet: Reach, fixes: Mapping[str, Fix], way: Way, consent: Consent) -
 
     Raises UsageError where a saved plan is not what would be done now.
     """
-    before = fleet.survey(UNHURRIED, also=(devices,))  # a client may see a storage node's disk
+    # A client may see a storage node's disk.
+    before = fleet.survey(UNHURRIED, also=(devices,), fixes=fixes)
     tokens = (*way.tokens, *(way.saved.tokens if way.saved else ()))
     planned = plan(before.findings, before.facts, fixes, tokens)
     if way.saved:

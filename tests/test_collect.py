@@ -239,7 +239,7 @@ def test_whatever_befalls_one_node_is_told_of_that_node() -> None:
 
 def test_what_nobody_needs_is_not_known() -> None:
     facts = collect(NODE, [FIRST], Here(["sh", "-s"]), LIMITS)
-    assert why(facts, LAST) == "last was not asked: no check declares that it needs it"
+    assert why(facts, LAST) == "last was not asked: no check or fix declares that it needs it"
 
 
 # --- which probes -----------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def planned(name: str, inventory: Inventory = HERE, **given: object) -> Plan:
     """What `gkprep fix --only NAME` would do, where all is in order but for what is `given`."""
     check, node = CHECKS[name], controller(inventory)
     assert isinstance(check, Check)
-    asked = [probe.name for probe in needs([check], node)]
+    asked = [probe.name for probe in needs([check], node, registry.fixes())]
     values = VALUES | given
     told = {each: values[each.partition("(")[0].rpartition(".")[2]] for each in asked}
     fleet = {node.name: Facts(node, told)}
@@ -238,6 +238,14 @@ def test_no_step_and_no_undo_touches_another_cluster(
     done = run(step, CLUSTER="uid-of-kube-system")
     assert done.returncode == 0, done.stderr
     assert len(play.read_text().splitlines()) > len(asked) + 1
+
+
+def test_which_cluster_it_is_only_a_fix_asks() -> None:
+    node = controller(HERE)
+    for name in ("kubernetes-binding", "kubernetes-namespace", "earlier-deployment"):
+        own = {probe.name for probe in needs([CHECKS[name]], node)}
+        whole = {probe.name for probe in needs([CHECKS[name]], node, registry.fixes())}
+        assert {each.partition("(")[0] for each in whole - own} == {"deployment.cluster"}
 
 
 # --- the controller as a node of a run ---------------------------------------------------------

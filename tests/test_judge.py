@@ -150,7 +150,7 @@ def test_a_check_that_is_wrong_is_an_error_and_hides_no_other(wrong: Check, why:
 def test_a_check_that_asks_for_what_it_did_not_declare_is_an_error() -> None:
     [finding] = judge([silent, needs_both], {"node1": known()})[1:]
     assert finding.status is Status.ERROR
-    assert "no check declares that it needs it" in finding.saw
+    assert "no check or fix declares that it needs it" in finding.saw
 
 
 def test_a_node_that_gave_no_answer_is_one_error_for_each_check() -> None:

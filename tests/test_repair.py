@@ -22,6 +22,7 @@ from preflight.model import (
     Facts,
     Finding,
     Fix,
+    Limits,
     Node,
     Plan,
     Probe,
@@ -120,6 +121,26 @@ def test_the_second_check_says_how_it_went(folder: Path) -> None:
     assert (site.made(), done.stopped) == ({"a", "b", "c"}, {})
     again = site.fix()
     assert (again.plan, again.done) == (Plan(), ())
+
+
+def test_what_a_fix_needs_is_asked_with_what_its_check_does(folder: Path) -> None:
+    site, told = Site(folder), Probe("told", "echo 7", str.strip)
+    [fix] = site.fixes.values()
+
+    def steps(_finding: Finding, facts: Facts) -> list[Step]:
+        return [Step(("touch", str(site.file(f"{facts.node.name}{facts[told]}"))))]
+
+    site.fixes = {"wanted": replace(fix, steps=steps, needs=lambda _: [told])}
+    site.fix()
+    assert site.made() == {"a7", "b7", "c7"}
+    assert told.name not in site.reach().survey(Limits()).facts["a"].values
+
+    def broken(_node: Node) -> list[Probe[object]]:
+        raise ValueError("no such node")
+
+    site.fixes = {"wanted": replace(fix, steps=steps, needs=broken)}
+    left = {each.why for each in site.fix().plan.left}
+    assert left == {"told was not asked: no check or fix declares that it needs it"}
 
 
 def test_without_consent_nothing_is_done_and_nothing_on_record(folder: Path) -> None:
