@@ -10,9 +10,9 @@ import pytest
 
 from preflight.controller import controller
 from preflight.deploy import gate
-from preflight.deploy.abort import judged, refuse_loss, refuse_strangers
+from preflight.deploy.abort import judged, refuse_loss
 from preflight.deploy.objects import storage_class, storage_parameters
-from preflight.deploy.remains import Remains, Stock
+from preflight.deploy.remains import Stock
 from preflight.deploy.verify import verification
 from preflight.deploy.why import in_hand
 from preflight.diagnose import match, table
@@ -259,12 +259,6 @@ def test_an_abort_is_refused_where_heketi_could_not_tell(allowed: int | None) ->
 @pytest.mark.parametrize(("found", "allowed"), [(LOST, 2), (Stock(), None), (Stock(), 0)])
 def test_an_abort_that_loses_nothing_unasked_goes_on(found: Stock, allowed: int | None) -> None:
     refuse_loss(found, allowed)
-
-
-def test_an_abort_that_would_hit_another_namespaces_deployment_is_refused() -> None:
-    refuse_strangers(Remains((), ()), "storage")
-    with pytest.raises(UsageError, match="namespace web, not to one in storage"):
-        refuse_strangers(Remains((), (), "web"), "storage")
 
 
 def test_what_an_abort_leaves_is_told_with_what_removes_it() -> None:

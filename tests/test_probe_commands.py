@@ -82,6 +82,7 @@ def made(name: str, *disks: str) -> list[Probe[object]]:
         "kubernetes.needs_binding": within,
         "kubernetes.nodes": cluster,
         "kubernetes.objects": within,
+        "kubernetes.selected": within,
         "kubernetes.rights": within,
         "kubernetes.server": cluster,
         "kubernetes.topology": within,

@@ -75,14 +75,14 @@ def abort(
     """Take the deployment back, if `consent` is given.
 
     Raises UsageError where there are volumes and `terms` do not give their number, and where
-    another namespace's deployment would be hit too.
+    what others have made, or need, would be deleted too.
     """
     controller = fleet.controller
     cluster = Cluster(controller, fleet.connect)
     there = remains(cluster)
-    refuse_strangers(there, cluster.namespace)
+    refuse_strangers(there)
     nothing = Survey({}, ())
-    if not (there.objects or there.own):
+    if not (there.objects or there.own or there.stays):
         return Outcome(nothing, now=Survey({}, tuple(judged((), controller))), back=True)
     folder = keys_folder(cluster)
     with claimed(folder):
@@ -95,11 +95,15 @@ def abort(
             command=tuple(deployer.abort(work, Place(Path("PRIVATE")), HIDDEN)),
             changes=deployer.changes(work),
             deleted=(*there.objects, *(f"{kind} {name}" for kind, name, _ in there.own)),
-            warnings=tuple(f"loses its heketi: {line}" for line in lost.lines()),
+            warnings=(
+                *(f"loses its heketi: {line}" for line in lost.lines()),
+                *(f"stays, without gk-deploy's label: {each}" for each in there.stays),
+            ),
         )
         if not consent(planned):
             return Outcome(nothing, planned, back=True)
         # The question may have stood for hours.
+        refuse_strangers(remains(cluster))
         refuse_loss(stock(cluster, folder / ADMIN_FILE), terms.volumes)
         made = make(cluster, deployer, work, Run(deployer.abort, Backwards()), found_keys)
         found = tuple(finished(cluster, there))
@@ -109,13 +113,10 @@ def abort(
     )
 
 
-def refuse_strangers(there: Remains, namespace: str) -> None:
-    """Raise UsageError where gk-deploy would delete what another namespace's deployment needs."""
-    if there.stranger:
-        raise UsageError(
-            f"the cluster role binding {kubernetes.BINDING}, which an abort deletes, belongs to the"
-            f" deployment in namespace {there.stranger}, not to one in {namespace}"
-        )
+def refuse_strangers(there: Remains) -> None:
+    """Raise UsageError where gk-deploy would delete what others have made, or need."""
+    if there.against:
+        raise UsageError("; ".join(there.against))
 
 
 def refuse_loss(found: Stock, allowed: int | None) -> None:
@@ -140,14 +141,15 @@ def finished(cluster: Cluster, there: Remains) -> Iterator[Finding]:
     """Delete what gkprep has made, wait for the pods to end, and judge what is left."""
     controller = cluster.controller
     try:
-        for kind, name, namespaced in there.own:
+        still = remains(cluster).own  # another of that name is not to go in its stead
+        for kind, name, namespaced in filter(still.__contains__, there.own):
             cluster.delete(kind, name, namespaced=namespaced)
         now = _wait(cluster)
     except DeployError as exc:
         yield replace(unknown("cluster", str(exc), WANT), check=CHECK, node=controller.name)
         return
     own = tuple(f"{kind} {name}" for kind, name, _ in now.own)
-    yield from judged((*now.objects, *own), controller)
+    yield from judged((*now.objects, *now.stays, *own), controller)
 
 
 def _wait(cluster: Cluster) -> Remains:

@@ -95,6 +95,7 @@ def deploy(
     ready = gate.verdict(before.findings, terms.forced, strict=terms.strict)
     if ready is not Verdict.READY:
         return Outcome(before)
+    refuse_secret(cluster)
     known = before.facts[controller.name]
     work = Work(inventory, known, terms.options.words, terms.options.wait)
     planned = replace(
@@ -111,6 +112,7 @@ def deploy(
     folder = keys_folder(cluster)
     with claimed(folder):
         found = known_keys(cluster, folder, terms.environ)
+        refuse_secret(cluster)  # the question may have stood for hours
         cluster.apply(objects.secret(cluster.namespace, found))
         made = make(cluster, deployer, work, Run(deployer.command, deployer.reading()), found)
         made = replace(made, forced=planned.forced)
@@ -194,9 +196,10 @@ def known_keys(cluster: Cluster, folder: Path, environ: Mapping[str, str]) -> Ke
     there, secret = facts.heketis(words, cluster.namespace), facts.keys(words, cluster.namespace)
     told = cluster.ask(there, secret)
     try:
-        heketis, stored = told[there], told[secret]
+        heketis, kept = told[there], told[secret]
     except Unknown as exc:
         raise DeployError(f"which keys heketi has could not be found out: {exc}") from exc
+    stored = kept.keys if kept and kept.own else None  # another's keys are not for heketi
     running = next(((each.admin, each.user) for each in heketis if each.admin and each.user), None)
     if heketis and not (running or stored):
         raise DeployError(
@@ -210,6 +213,22 @@ def known_keys(cluster: Cluster, folder: Path, environ: Mapping[str, str]) -> Ke
         Keys(*of_heketi) if of_heketi else None,
         Keys(*stored) if stored else None,
     )
+
+
+def refuse_secret(cluster: Cluster) -> None:
+    """Raise DeployError where the secret for heketi's keys would be written over another's."""
+    asked = facts.keys(kubectl(cluster.controller), cluster.namespace)
+    try:
+        there = cluster.ask(asked)[asked]
+    except Unknown as exc:
+        raise DeployError(f"which secrets there are could not be found out: {exc}") from exc
+    if there and not there.own:
+        raise DeployError(
+            f"the secret {facts.SECRET} in namespace {cluster.namespace} is not gkprep's: it has"
+            f" not the label {'='.join(facts.OWN)}. gkprep keeps heketi's keys in one of that"
+            " name, and writes over none: delete it if nobody needs it, or deploy in another"
+            " namespace"
+        )
 
 
 @dataclass(frozen=True)

@@ -2,31 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from preflight.deploy.cluster import Cluster
 from preflight.errors import DeployError, Unknown
 from preflight.facts import deployment as facts
 from preflight.facts import kubernetes
-from preflight.facts.kubernetes import ACCOUNT, Volume, kubectl, site
+from preflight.facts.kubernetes import (
+    ACCOUNT,
+    BINDING,
+    CONFIG,
+    ENDPOINTS,
+    Volume,
+    kubectl,
+    site,
+)
+from preflight.facts.kubernetes.pods import Part
 from preflight.model import Facts
 
 OWN = "heketidbstorage"
 """heketi's own volume, which holds its database and nothing of anybody's."""
 
-NAMES = frozenset(
+Key = tuple[str, str]
+"""An object by its kind and name."""
+
+DAEMONSET: Key = ("DaemonSet", "glusterfs")
+BOUND: Key = ("ClusterRoleBinding", BINDING)
+
+KNOWN: frozenset[Key] = frozenset(
     {
-        "heketi",
-        "deploy-heketi",
-        "heketi-storage-copy-job",
-        "heketi-storage-endpoints",
-        "heketi-config-secret",
-        "heketi-storage-secret",
+        DAEMONSET,
+        ("ServiceAccount", ACCOUNT),
+        BOUND,
+        *product(("Deployment", "Service", "Endpoints"), (facts.HEKETI, facts.DEPLOY_HEKETI)),
+        *product(("Service", "Endpoints"), (ENDPOINTS,)),
+        *product(("Secret",), (CONFIG, "heketi-storage-secret")),
+        ("Job", "heketi-storage-copy-job"),
     }
 )
-"""What gk-deploy and heketi call their objects, and do not let anybody choose."""
+"""What gk-deploy and heketi make, by kind and name, and do not let anybody choose."""
+
+CLEARED: frozenset[Key] = frozenset(
+    {
+        ("Secret", CONFIG),
+        ("Secret", "heketi-storage-secret"),
+        ("Job", "heketi-storage-copy-job"),
+        ("Endpoints", ENDPOINTS),
+    }
+)
+"""What gkprep deletes itself where it lacks the label that gk-deploy deletes by: data, no program.
+
+gk-deploy labels the secret in a second step, and heketi-cli not all that it makes.
+"""
+
+GENERATIONS = 3
+"""Deployment, ReplicaSet, Pod: so long are the lines of owners."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +89,15 @@ class Stock:
 class Remains:
     """Objects as `Kind name` that are this deployment's, and what is in the way of taking it back.
 
-    `own` are those that gkprep made, as (kind, name, whether it is in the namespace); `stranger`
-    is the namespace of another deployment that would be hit too, empty where there is none.
+    `objects` are those that the deployer deletes, `own` those that gkprep does, as (kind, name,
+    whether it is in the namespace), and `stays` what neither would. `against` are reasons to
+    refuse: the deployer would delete what others have made, or need.
     """
 
     objects: tuple[str, ...]
     own: tuple[tuple[str, str, bool], ...]
-    stranger: str = ""
+    stays: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
 
 
 def stock(cluster: Cluster, key: Path) -> Stock:
@@ -89,7 +124,9 @@ def remains(cluster: Cluster) -> Remains:
     words, namespace = kubectl(cluster.controller), cluster.namespace
     told = cluster.ask(
         kubernetes.objects(words, namespace),
+        kubernetes.selected(words, namespace),
         kubernetes.binding(words),
+        kubernetes.needs_binding(words, namespace),
         kubernetes.nodes(words),
         facts.pods(words, namespace),
         facts.storage_class(words),
@@ -102,21 +139,94 @@ def remains(cluster: Cluster) -> Remains:
 
 
 def _remains(told: Facts, words: str, namespace: str) -> Remains:
-    found = [
-        f"{each.kind} {each.name}"
-        for each in told[kubernetes.objects(words, namespace)]
-        if each.name in NAMES or (each.kind, each.name) == ("DaemonSet", "glusterfs")
+    taken = told[kubernetes.selected(words, namespace)]
+    owners = {(each.kind, each.name): each.owner for each in taken}
+    binding = _Bound.of(told, words, namespace)
+    strangers = [key for key in owners if not _known(key, owners)]
+    ours = [key for key in owners if key not in strangers and key != BOUND]
+    if binding.ours and BOUND in owners:
+        ours.append(BOUND)
+    there = [(each.kind, each.name) for each in told[kubernetes.objects(words, namespace)]]
+    unlabelled = [key for key in there if key in KNOWN and not _goes(key, ours)]
+    if binding.ours and BOUND not in owners:
+        unlabelled.append(BOUND)
+    stays = [key for key in unlabelled if key not in CLEARED]
+    pods = [
+        ("Pod", pod.name)
+        for pod in told[facts.pods(words, namespace)]
+        if DAEMONSET not in stays or pod.part is not Part.GLUSTER
     ]
-    found += [f"Pod {pod.name}" for pod in told[facts.pods(words, namespace)]]
-    binding, stranger = told[kubernetes.binding(words)], ""
-    if binding and f"ServiceAccount {namespace}/{ACCOUNT}" in binding.subjects:
-        found.append(f"ClusterRoleBinding {kubernetes.BINDING}")
-    elif binding:
-        subject = next(iter(binding.subjects), "nobody nowhere/nobody")
-        stranger = subject.partition(" ")[2].partition("/")[0]
-    if found:  # without any the labels are another deployment's
-        found += _labels(told, words)
-    return Remains(tuple(found), tuple(_own(told, words, namespace)), stranger)
+    going = [key for key in there if _goes(key, ours) and key in KNOWN]
+    objects = [" ".join(key) for key in dict.fromkeys((*ours, *going, *pods))]
+    if objects or unlabelled:  # without any the labels are another deployment's
+        objects += _labels(told, words)
+    return Remains(
+        tuple(objects),
+        (*((*key, True) for key in unlabelled if key in CLEARED), *_own(told, words, namespace)),
+        tuple(map(" ".join, stays)),
+        (*_strange(strangers, namespace), *binding.against(taken=BOUND in owners)),
+    )
+
+
+def _known(key: Key, owners: Mapping[Key, Key | None]) -> bool:
+    """Whether it is the deployment's: by its own name, or as part of what is."""
+    for _ in range(GENERATIONS):
+        owner = owners.get(key)
+        if key in KNOWN or owner is None:
+            break
+        key = owner
+    return key in KNOWN
+
+
+def _goes(key: Key, ours: Collection[Key]) -> bool:
+    """Whether an abort deletes it; endpoints go with their service."""
+    return key in ours or (key[0] == "Endpoints" and ("Service", key[1]) in ours)
+
+
+def _strange(strangers: Sequence[Key], namespace: str) -> Iterator[str]:
+    if not strangers:
+        return
+    named = ", ".join(f"{kind} {name}" for kind, name in strangers)
+    yield (
+        f"gk-deploy would delete {named} too, for a label heketi, deploy-heketi or glusterfs, and"
+        f" that is none of what it makes in namespace {namespace}. If you need it take the label"
+        " off, otherwise delete it yourself"
+    )
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """Whose the binding is: `ours` if nobody else needs it, who those are, or whom it is for."""
+
+    ours: bool = False
+    others: tuple[str, ...] = ()
+    stale: str = ""
+
+    @classmethod
+    def of(cls, told: Facts, words: str, namespace: str) -> _Bound:
+        binding = told[kubernetes.binding(words)]
+        if binding is None:
+            return cls()
+        own = f"ServiceAccount {namespace}/{ACCOUNT}"
+        others = tuple(
+            each
+            for each in told[kubernetes.needs_binding(words, namespace)]
+            if each != own and not each.endswith(f" of namespace {namespace}")
+        )
+        if own in binding.subjects:
+            return cls(ours=not others, others=others)
+        return cls(others=others, stale=", ".join(binding.subjects) or "nobody")
+
+    def against(self, *, taken: bool) -> Iterator[str]:
+        """Why an abort, which deletes it where it is `taken`, must not be."""
+        which = f"the cluster role binding {BINDING}, which an abort deletes,"
+        if taken and self.others:
+            yield f"{which} is needed by {', '.join(self.others)}"
+        elif taken and self.stale:
+            yield (
+                f"{which} is for {self.stale}, not for this deployment, and nobody needs it:"
+                " `gkprep fix --only kubernetes-binding` deletes it, and can be undone"
+            )
 
 
 def _labels(told: Facts, words: str) -> Iterator[str]:
@@ -131,5 +241,6 @@ def _own(told: Facts, words: str, namespace: str) -> Iterator[tuple[str, str, bo
     made = told[facts.storage_class(words)]
     if made and made.own and dict(made.parameters).get("secretNamespace") == namespace:
         yield ("StorageClass", facts.STORAGE_CLASS, False)
-    if told[facts.keys(words, namespace)]:
+    secret = told[facts.keys(words, namespace)]
+    if secret and secret.own:
         yield ("Secret", facts.SECRET, True)

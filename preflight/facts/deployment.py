@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -153,20 +153,38 @@ def _peer(node: dict[str, Any]) -> Peer:
     return Peer(names["manage"][0], names["storage"][0], node["zone"], node["state"], devices)
 
 
-def parse_keys(text: str) -> tuple[str, str] | None:
-    """Admin's and user's, out of a SecretList (core/v1) of one, or of none."""
+@dataclass(frozen=True)
+class Stored:
+    """The secret called as gkprep calls its own: `own` where it is, and the keys it is read for.
+
+    `keys` are admin's and user's, None where they are not in it.
+    """
+
+    own: bool
+    keys: tuple[str, str] | None = field(repr=False)
+
+
+def parse_keys(text: str) -> Stored | None:
+    """A SecretList (core/v1) of one, or of none. Whoever has made it, what it lacks is no fault."""
     for item in json.loads(text)["items"]:
-        data = item["data"]
-        return _decoded(data["key"]), _decoded(data["user-key"])
+        labels = item["metadata"].get("labels") or {}
+        return Stored(OWN in labels.items(), _decoded(item.get("data") or {}))
     return None
 
 
-def _decoded(data: str) -> str:
-    return base64.b64decode(data).decode("ascii")
+def _decoded(data: dict[str, str]) -> tuple[str, str] | None:
+    try:
+        admin, user = (
+            base64.b64decode(data[name], validate=True).decode("ascii")
+            for name in ("key", "user-key")
+        )
+    except (LookupError, ValueError):
+        return None
+    return (admin, user) if admin and user else None
 
 
-def keys(kubectl: str, namespace: str) -> Probe[tuple[str, str] | None]:
-    """Heketi's keys as gkprep has stored them in the cluster; None where it has not."""
+def keys(kubectl: str, namespace: str) -> Probe[Stored | None]:
+    """The secret with heketi's keys, gkprep's own or another of that name; None without one."""
     url = f"/api/v1/namespaces/{namespace}/secrets?fieldSelector=metadata.name%3D{SECRET}"
     return Probe(f"deployment.keys({kubectl} {namespace})", get(kubectl, url), parse_keys)
 

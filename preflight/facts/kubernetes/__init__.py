@@ -5,6 +5,7 @@
     members   the cluster's nodes       image    what is in the Gluster image
     claims    claims, and volumes       pods     what each is for, and whether it does it
     rights    what the user may do      shapes   parts of an object, whatever it lacks
+    selected  what an abort would delete
 
 Each probe is made from `kubectl(node)`, the words that call it: whichever cluster those lead to is
 a part of the question. Where the API server's own answer is all that is wanted, it is asked for as
@@ -36,6 +37,7 @@ from preflight.facts.kubernetes.objects import (
     topology,
 )
 from preflight.facts.kubernetes.rights import Right, rights
+from preflight.facts.kubernetes.selected import Selected, selected
 from preflight.facts.kubernetes.tried import Try
 from preflight.facts.kubernetes.version import Told, Version, client, server
 
@@ -55,6 +57,7 @@ __all__ = [
     "Object",
     "Planned",
     "Right",
+    "Selected",
     "Taint",
     "Told",
     "Try",
@@ -71,6 +74,7 @@ __all__ = [
     "nodes",
     "objects",
     "rights",
+    "selected",
     "server",
     "site",
     "topology",

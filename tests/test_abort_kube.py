@@ -1,0 +1,120 @@
+"""`gkprep deploy --abort` in a real cluster that has more in it than a deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from preflight import reach
+from preflight.deploy import flow
+from preflight.deploy.abort import abort
+from preflight.deploy.gk_deploy import GkDeploy
+from preflight.errors import UsageError
+from tests.kube.plane import Plane
+from tests.test_deploy_kube import FORCED, Site, site, statuses
+from tests.test_fix_kube import SECRET, SERVICE, named
+
+__all__ = ["site"]
+
+pytestmark = pytest.mark.kube
+
+FOREIGN = "heketi-exporter"
+
+
+@pytest.fixture
+def stranger(kube: Plane) -> Iterator[str]:
+    """A binding of the whole cluster's, with the label that gk-deploy deletes by."""
+    yield FOREIGN
+    kube.kubectl("delete", "clusterrolebinding", FOREIGN, "--ignore-not-found")
+
+
+def labelled(manifest: dict[str, Any], name: str, **labels: str) -> dict[str, Any]:
+    return {**manifest, "metadata": {"name": name, "labels": labels}}
+
+
+def bind(plane: Plane, name: str, *accounts: str) -> None:
+    plane.kubectl(
+        *("create", "clusterrolebinding", name, "--clusterrole=edit"),
+        *(f"--serviceaccount={account}:heketi-service-account" for account in accounts),
+    )
+    plane.kubectl("label", "clusterrolebinding", name, "heketi=sa-view")
+
+
+def bindings(plane: Plane) -> str:
+    return plane.kubectl("get", "clusterrolebinding", "-o", "name").stdout
+
+
+def test_what_others_have_labelled_alike_is_named_and_nothing_goes(
+    site: Site, stranger: str
+) -> None:
+    plane = site.plane
+    plane.apply(labelled(SERVICE, "heketi", heketi="service"), site.namespace)
+    plane.apply(labelled(SECRET, "somebodys", heketi="mine"), site.namespace)
+    bind(plane, stranger, site.namespace)
+    before = site.objects()
+    refused = site.run("--abort", "--yes")
+    assert refused.returncode == 2
+    assert "Secret somebodys, ClusterRoleBinding heketi-exporter too" in refused.stderr
+    assert site.objects() == before
+    assert stranger in bindings(plane)
+
+
+def test_what_came_while_the_question_stood_is_found(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(site.state))
+    plane = site.plane
+    plane.apply(labelled(SERVICE, "heketi", heketi="service"), site.namespace)
+
+    def consent(_: object) -> bool:
+        plane.apply(labelled(SECRET, "somebodys", heketi="mine"), site.namespace)
+        return True
+
+    wanted = reach.Wanted(
+        inventory=site.inventory, local=False, parallel=4, accept_new=False, ask_become_pass=False
+    )
+    with (
+        reach.site(wanted) as (fleet, known),
+        pytest.raises(UsageError, match="would delete Secret somebodys too"),
+    ):
+        abort(fleet, known, GkDeploy(), flow.Terms(environ={}), consent)
+    assert {"service/heketi", "secret/somebodys"} <= set(site.objects())
+
+
+def test_a_binding_is_kept_for_whoever_needs_it_and_for_the_fix(site: Site) -> None:
+    """D15: one of another namespace, of two, and of one that is gone."""
+    plane = site.plane
+    with plane.namespace() as other:
+        plane.kubectl("-n", other, "create", "serviceaccount", "heketi-service-account")
+        plane.kubectl("-n", other, "create", "deployment", "heketi", "--image=heketi")
+        bind(plane, "heketi-sa-view", site.namespace, other)
+        refused = site.run("--abort", "--yes")
+        assert refused.returncode == 2
+        assert f"is needed by deployment.apps/heketi of namespace {other}" in refused.stderr
+        assert "heketi-sa-view" in bindings(plane)
+        plane.kubectl("delete", "clusterrolebinding", "heketi-sa-view")
+        plane.kubectl("-n", other, "delete", "deployment", "heketi")
+    bind(plane, "heketi-sa-view", "no-such-namespace")
+    refused = site.run("--abort", "--yes")
+    assert refused.returncode == 2
+    assert "nobody needs it: `gkprep fix --only kubernetes-binding`" in refused.stderr
+    assert "heketi-sa-view" in bindings(plane)
+
+
+def test_anothers_secret_stays_and_what_lacks_its_label_goes(site: Site) -> None:
+    plane = site.plane
+    for name in ("heketi-admin-key", "heketi-config-secret"):
+        plane.apply(named(SECRET, name), site.namespace)
+    told = site.run("--abort", "--dry-run")
+    assert "Secret heketi-config-secret" in told.stdout
+    assert "heketi-admin-key" not in told.stdout
+    _, report = site.report("--abort", "--yes")
+    assert statuses(report)["abort"] == {"pass"}, report["findings"]
+    assert site.objects() == ["secret/heketi-admin-key"]
+    # In the way of a deployment it is told before anything is shown or asked.
+    refused = site.run("--dry-run", *FORCED)
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert "the secret heketi-admin-key in namespace" in refused.stderr
