@@ -295,8 +295,13 @@ def test_disks_that_only_the_node_can_judge_are_left_to_it() -> None:
     assert Device("/dev/xvda1") in node.devices
 
 
-def test_paths_begin_at_the_home_or_at_the_inventory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_begin_at_the_home_or_at_the_inventory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And lead there from any folder: an undo or a saved plan may be used in another one."""
     monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.chdir(tmp_path)
+    here = tmp_path / "cluster"
 
     def keys(word: str) -> tuple[Path | None, str]:
         text = (
@@ -308,8 +313,8 @@ def test_paths_begin_at_the_home_or_at_the_inventory(monkeypatch: pytest.MonkeyP
 
     assert keys("~/id") == (Path("/home/somebody/id"), "/home/somebody/id")
     assert keys("/keys/id") == (Path("/keys/id"), "/keys/id")
-    assert keys("./id") == (Path("cluster/id"), "cluster/id")
-    assert keys("kubectl") == (Path("cluster/kubectl"), "kubectl")
+    assert keys("./id") == (here / "id", str(here / "id"))
+    assert keys("kubectl") == (here / "kubectl", "kubectl")
     assert "home folder is not known" in refusal(
         LEAST.decode() + "deployer: {kubeconfig: ~no-such-user/config}"
     )

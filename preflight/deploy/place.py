@@ -21,7 +21,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -163,9 +163,6 @@ def _holds(file: Path, content: bytes) -> bool:
 
 def kubectl_wrapper(deployer: Deployer) -> str:
     """A program called kubectl, which is the name that gk-deploy's `-c` takes (C7)."""
-    if deployer.kubeconfig:
-        whole = Path(os.path.abspath(deployer.kubeconfig))  # noqa: PTH100 - no links followed
-        deployer = replace(deployer, kubeconfig=whole)
     words = [shutil.which(deployer.kubectl) or deployer.kubectl, *way(deployer)]
     return f'#!/bin/sh\n{_kubeconfig()}exec {shlex.join(words)} "$@"\n'
 

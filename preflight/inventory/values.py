@@ -196,10 +196,13 @@ def choice(kind: type[E], *, leaving_out: E | None = None) -> Reader[E]:
 
 
 def path(tree: Tree, reading: Reading) -> Path:
-    """Read a path: `~` is the home folder, a relative one begins at the inventory's folder."""
+    """Read a path: `~` is the home folder, a relative one begins at the inventory's folder.
+
+    It is absolute from here on: a journal or a saved plan is read in another folder.
+    """
     value = text("a path")(tree, reading)
     try:
-        return reading.folder / Path(value).expanduser()
+        return (reading.folder / Path(value).expanduser()).absolute()
     except RuntimeError:  # no such user, or no home folder
         raise Wrong(tree, "a path; this user's home folder is not known") from None
 
