@@ -115,6 +115,7 @@ def test_a_second_gkprep_is_told_who_is_at_work(journal: Journal) -> None:
     assert first.stopped is None
     assert others[0].done == ()
     assert others[0].stopped.startswith("another gkprep is at work here: root@")
+    assert f", pid {os.getpid()}, since " in others[0].stopped
     assert Path(LOCK).exists()
 
 

@@ -129,12 +129,13 @@ def script(  # noqa: PLR0913 - all that is in it
 
 
 def _who() -> str:
-    """Who holds a node's lock: `root@controller since 2026-11-25 16:00:00 +0000`."""
+    """Who holds a node's lock: `root@controller, pid 4711, since 2026-11-25 16:00:00 +0000`."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's uid may have no name
         user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S %z')}"
+    since = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    return f"{user}@{socket.gethostname()}, pid {os.getpid()}, since {since}"
 
 
 def _command(number: int, step: Step) -> str:
