@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from preflight.facts import kubernetes
-from preflight.facts.kubernetes import CONFIG, ENDPOINTS, LABEL, Member, Object, Planned
+from preflight.facts.kubernetes import CONFIG, ENDPOINTS, LABEL, Member, Object, Planned, Unreadable
 from preflight.plugin import (
     Facts,
     Finding,
@@ -44,7 +44,8 @@ def earlier_deployment(facts: Facts) -> Iterator[Finding]:
     """No earlier deployment in the cluster spoils this one.
 
     Checks: in the inventory's `deployer.namespace`, the objects that gk-deploy and heketi make,
-    by their names; the topology in the secret heketi-config-secret, against the inventory; and
+    by their names; the topology in the secret heketi-config-secret, against the inventory, from
+    which one that cannot be read differs too; and
     the label storagenode=glusterfs on nodes that the inventory does not list.
 
     Why: gk-deploy goes on with what it finds. The secret is never written anew: an edited topology
@@ -129,12 +130,17 @@ class Left:
 ABORT = "gkprep deploy --abort"
 
 
-def _secret(left: Left, stored: Iterable[Planned] | None, site: Site) -> Iterator[Finding]:
+def _secret(
+    left: Left, stored: tuple[Planned, ...] | Unreadable | None, site: Site
+) -> Iterator[Finding]:
     """gk-deploy never writes this secret anew: what it holds is what gets loaded (D9)."""
     if ("Secret", CONFIG) not in left.objects:
         return
     want = "the inventory's topology, or no secret yet"
-    differences = _differences(stored or (), site.nodes)
+    if isinstance(stored, Unreadable):
+        differences = [f"what it holds cannot be read: {stored.why}"]
+    else:
+        differences = _differences(stored or (), site.nodes)
     if not differences:
         yield ok(CONFIG, "the inventory's topology", want)
         return

@@ -15,9 +15,9 @@ def unbind(finding: Finding, facts: Facts) -> Iterator[Step]:
     """Deletes the cluster role binding heketi-sa-view, of which nobody lives any more.
 
     Only where each of its subjects is an account heketi-service-account that is gone, or in whose
-    namespace neither heketi nor deploy-heketi is, nor a pod with that account. That is asked again
-    right before. gk-deploy makes the binding anew. Undone by making it as it was, unless there is
-    another by then.
+    namespace neither heketi nor deploy-heketi is, nor anything that has or may make pods with that
+    account. That is asked again right before. gk-deploy makes the binding anew. Undone by making it
+    as it was, unless there is another by then.
     """
     if why := needed(facts):
         raise Unfixable(why)

@@ -141,7 +141,6 @@ Parser = Callable[[str], object]
         (kubernetes.client("kubectl").parse, "0\nnothing\n"),
         (kubernetes.server("kubectl").parse, '0\n{"major":"","minor":"","gitVersion":"v0.0.0"}\n'),
         (kubernetes.kubelet("kubectl", "n").parse, "health 0 ok\npod a/b\nlogs 0 \n"),
-        (kubernetes.topology("kubectl", "n").parse, "no base64!"),
         (deployer.gk_deploy("").parse, "/g\n\nyes\n\n"),
     ],
 )

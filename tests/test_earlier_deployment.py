@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import replace
 
 import pytest
 
 from checks.earlier_deployment import earlier_deployment
-from preflight.facts.kubernetes import Object
+from preflight.facts import kubernetes
+from preflight.facts.kubernetes import Object, Planned
 from preflight.model import Status
 from tests.judged import CONFIG, ENDPOINTS, GOOD, HEKETI, TOPOLOGY, found, member, members, one
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def topology(**more: object) -> str:
+    node: dict[str, object] = {"hostnames": {"manage": ["a"], "storage": ["b"]}}
+    devices = more.pop("devices", [])
+    return json.dumps({"clusters": [{"nodes": [{"node": {**node, **more}, "devices": devices}]}]})
+
+
+WRONG: list[dict[str, object]] = [
+    {"devices": [{"name": ["secret"]}]},
+    {"devices": [["secret"]]},
+    {"zone": "secret"},
+    {"hostnames": {"manage": [7], "storage": ["b"]}},
+    {"hostnames": {"manage": ["\ud800"], "storage": ["b"]}},
+]
 
 
 def test_d10_a_heketi_that_runs_is_a_warning_whatever_else_is_there() -> None:
@@ -61,6 +83,32 @@ def test_d9_the_stored_topology_is_compared_with_the_inventory() -> None:
         " node1 has /dev/sdb; node3 is not in it; node4 is in it, and not in the inventory"
     )
     assert finding.cure.endswith("delete secret/heketi-config-secret")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no base64!",
+        encoded("not json"),
+        encoded("[" * 100_000),
+        encoded('{"clusters": [{"nodes": [7]}]}'),
+        *(encoded(topology(**wrong)) for wrong in WRONG),
+    ],
+)
+def test_d9_a_topology_that_cannot_be_read_is_another_one(text: str) -> None:
+    stored = kubernetes.topology("kubectl", "n").parse(text)
+    findings = found(earlier_deployment, objects=(CONFIG, *ENDPOINTS), topology=stored)
+    assert {each.subject: each.status for each in findings.values()} == {
+        CONFIG.name: Status.FAIL,
+        "heketi-storage": Status.FAIL,
+    }
+    assert "what it holds cannot be read: " in findings[CONFIG.name].saw
+    assert "secret" not in findings[CONFIG.name].saw.partition("cannot be read: ")[2]
+
+
+def test_d9_a_topology_may_leave_out_what_heketi_has_a_default_for() -> None:
+    stored = kubernetes.topology("kubectl", "n").parse(encoded(topology(devices=None)))
+    assert stored == (Planned("a", "b", 1, ()),)
 
 
 def test_d9_a_secret_without_a_topology_is_another_one() -> None:

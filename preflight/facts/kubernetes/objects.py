@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from preflight.errors import Unknown
 from preflight.facts.kubernetes.command import get
 from preflight.model import Probe
 
@@ -20,6 +18,11 @@ ENDPOINTS = "heketi-storage-endpoints"
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _KINDS = "daemonsets,deployments,jobs,services,endpoints,secrets"
+# What runs pods, or makes what does, and where each has the account of its pods.
+_RUNNING = (
+    "pods,deployments,statefulsets,daemonsets,replicasets,replicationcontrollers,jobs,cronjobs"
+)
+_PODS = (".spec", ".spec.template.spec", ".spec.jobTemplate.spec.template.spec")
 # Of each kind, how many are ready, and how many are to be.
 _LINE = (
     "{.kind} {.metadata.name}"
@@ -30,10 +33,14 @@ _LINE = (
 
 @dataclass(frozen=True)
 class Namespace:
-    """A namespace: `Active` or `Terminating`, and the Pod Security level that it enforces."""
+    """A namespace: `Active` or `Terminating`, and the Pod Security level that it enforces.
+
+    `uid` tells it from another of that name.
+    """
 
     phase: str
     enforce: str
+    uid: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,11 +71,19 @@ class Planned:
     devices: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """A stored topology that is none, and why, without what is in it."""
+
+    why: str
+
+
 def parse_namespace(text: str) -> Namespace | None:
     """A NamespaceList of one, or of none."""
     for item in json.loads(text)["items"]:
         labels = item["metadata"].get("labels", {})
-        return Namespace(item["status"]["phase"], labels.get(_ENFORCE, ""))
+        uid = item["metadata"]["uid"]
+        return Namespace(item["status"]["phase"], labels.get(_ENFORCE, ""), uid)
     return None
 
 
@@ -95,30 +110,38 @@ def parse_objects(text: str) -> tuple[Object, ...]:
     return tuple(found)
 
 
-def parse_topology(text: str) -> tuple[Planned, ...] | None:
-    """The secret's topology.json, Base64; None without such a secret."""
+def parse_topology(text: str) -> tuple[Planned, ...] | Unreadable | None:
+    """The secret's topology.json, Base64; None without such a secret, or where it is empty."""
     if not text:
         return None
     try:
         told = json.loads(base64.b64decode(text, validate=True))
         return tuple(
-            _planned(node) for cluster in told["clusters"] for node in cluster.get("nodes", [])
+            _planned(node) for cluster in told["clusters"] for node in cluster.get("nodes") or []
         )
-    except (binascii.Error, ValueError, LookupError, TypeError, AttributeError) as exc:
-        raise Unknown(f"what {CONFIG} holds is no topology: {exc}") from exc
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
+        return Unreadable(f"{type(exc).__name__}: {exc}")
 
 
 def _planned(member: dict[str, Any]) -> Planned:
-    hostnames = member["node"]["hostnames"]
+    hostnames, zone = member["node"]["hostnames"], member["node"].get("zone", 1)
+    if not isinstance(zone, int):
+        raise TypeError("a zone is no number")
     return Planned(
-        hostnames["manage"][0],
-        hostnames["storage"][0],
-        member["node"].get("zone", 1),
+        _word(hostnames["manage"][0]),
+        _word(hostnames["storage"][0]),
+        zone,
         tuple(
-            device if isinstance(device, str) else device["name"]
-            for device in member.get("devices", [])
+            _word(device["name"] if isinstance(device, dict) else device)
+            for device in member.get("devices") or []
         ),
     )
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise TypeError("a name, an address or a device is no text")
+    return value
 
 
 def namespace(kubectl: str, name: str) -> Probe[Namespace | None]:
@@ -145,11 +168,12 @@ def needs_binding(kubectl: str, namespace: str) -> Probe[tuple[str, ...]]:
     """Who may live from the binding that is there, a line each; nobody where it is a leftover.
 
     A subject that is no account of heketi's is another product's. An account of heketi's matters
-    where there is one, and in its namespace a heketi, one under way, or a pod that has it. The
-    binding that `namespace` itself is to have is no leftover either.
+    where there is one, and in its namespace a heketi, one under way, or whatever has pods with that
+    account or may make such: it need not run one now. The binding that `namespace` itself is to
+    have is no leftover either.
     """
-    of_heketi = f'[?(@.spec.serviceAccountName=="{ACCOUNT}")]'
-    using = f'{{range .items{of_heketi}}}pod/{{.metadata.name}}{{"\\n"}}{{end}}'
+    accounts = "".join(f"{{{path}.serviceAccountName}}" for path in _PODS)
+    using = f'{{range .items[*]}}{{.kind}}/{{.metadata.name}} {accounts}{{"\\n"}}{{end}}'
     subjects = '{range .subjects[*]}{.kind} {.namespace}/{.name}{"\\n"}{end}'
     there = f"{kubectl} get clusterrolebinding {BINDING} --ignore-not-found -o"
     return Probe(
@@ -169,10 +193,11 @@ while read -r kind name; do
   account=$({kubectl} --namespace="$space" get serviceaccount {ACCOUNT} \
     --ignore-not-found -o name) || exit
   [ -n "$account" ] || continue
-  heketis=$({kubectl} --namespace="$space" get deployments heketi deploy-heketi \
-    --ignore-not-found -o name) || exit
-  pods=$({kubectl} --namespace="$space" get pods -o jsonpath='{using}') || exit
-  for each in $heketis $pods; do echo "$each of namespace $space"; done
+  users=$({kubectl} --namespace="$space" get {_RUNNING} -o jsonpath='{using}') || exit
+  printf '%s\\n' "$users" | tr '[:upper:]' '[:lower:]' | sed -n \\
+    -e "/^deployment.heketi /s/ .*/ of namespace $space/p" -e t \\
+    -e "/^deployment.deploy-heketi /s/ .*/ of namespace $space/p" -e t \\
+    -e "s/ {ACCOUNT}$/ of namespace $space/p"
 done <<END
 $subjects
 END""",
@@ -191,7 +216,7 @@ def objects(kubectl: str, namespace: str) -> Probe[tuple[Object, ...]]:
     )
 
 
-def topology(kubectl: str, namespace: str) -> Probe[tuple[Planned, ...] | None]:
+def topology(kubectl: str, namespace: str) -> Probe[tuple[Planned, ...] | Unreadable | None]:
     """The topology that an earlier deployment has stored; the secret's other keys are not read."""
     return Probe(
         f"kubernetes.topology({kubectl} {namespace})",
