@@ -248,6 +248,49 @@ def test_which_cluster_it_is_only_a_fix_asks() -> None:
         assert {each.partition("(")[0] for each in whole - own} == {"deployment.cluster"}
 
 
+def answering(play: Path, *answers: str) -> None:
+    """Have kubectl answer what these lines of a shell's `case` say, beside the cluster's UID."""
+    known = '*"namespace kube-system"*) printf %s uid-of-kube-system ;;'
+    program = play.with_name("bin") / "kubectl"
+    cases = "\n".join((known, *answers))
+    program.write_text(f'#!/bin/sh\necho "$*" >>{play}\ncase "$*" in\n{cases}\nesac\n')
+
+
+@pytest.mark.parametrize("living", ["deployment.apps/heketi", "deployment.apps/deploy-heketi"])
+def test_what_a_later_heketi_would_stumble_over_is_not_made_again(play: Path, living: str) -> None:
+    answering(play, f'*"get deployment/heketi "*) echo {living} ;;')
+    step = only(planned("earlier-deployment", objects=(SECRET,)))
+    assert step.undo
+    done = run(step.undo)
+    why = f"secret heketi-storage-secret is not made again, there is by now: {living}\n"
+    assert (done.returncode, done.stderr) == (1, why)
+    assert "create -f -" not in play.read_text()
+
+
+@pytest.mark.parametrize(
+    ("unknown", "code"),
+    [
+        ("nothing) ;;", 0),
+        ('*"api-resources"*) exit 1 ;;', 1),
+        ('*"get pods,things"*) exit 1 ;;', 1),
+    ],
+)
+def test_a_namespace_in_which_something_cannot_be_listed_stays(
+    play: Path, unknown: str, code: int
+) -> None:
+    answering(
+        play,
+        unknown,
+        '*"get namespace glusterfs"*) echo "metadata: 1" ;;',
+        '*"api-resources"*) echo pods; echo events; echo things ;;',
+    )
+    step = only(planned("kubernetes-namespace", namespace=None))
+    assert step.undo
+    fed = Step(("sh", "-c", 'printf metadata: | exec "$@"', "sh", *step.undo.argv))
+    assert run(fed).returncode == code
+    assert ("delete --raw /api/v1/namespaces/glusterfs" in play.read_text()) is (code == 0)
+
+
 # --- the controller as a node of a run ---------------------------------------------------------
 
 

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from checks.kubernetes_namespace import kubernetes_namespace
+from fixes._cluster import deletion
 from preflight import reach, registry, repair
 from preflight.deploy.place import claimed
 from preflight.facts.kubernetes import Namespace, Told, Version
@@ -142,6 +145,19 @@ def interrupted(site: Site, check: str, meanwhile: Callable[[], object]) -> Repa
         return repair.repair(fleet, registry.fixes(), Way("1", 60), consent)
 
 
+def known(site: Site, check: str) -> Facts:
+    """What the controller tells for one check."""
+    with reach.reach(wanted(site, check)) as fleet:
+        [facts] = fleet.survey(reach.UNHURRIED).facts.values()
+        return facts
+
+
+def taken(step: Step, fed: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        step.argv, check=False, capture_output=True, text=True, input=fed, timeout=60
+    )
+
+
 def bind(plane: Plane, *given: str) -> None:
     plane.kubectl("create", *BINDING, "--clusterrole=edit", *given)
 
@@ -210,7 +226,7 @@ def test_c5_a_binding_that_a_deployment_lives_from_is_left_alone(site: Site, oth
     for name in ("heketi", "deploy-heketi"):
         site.plane.apply(named(DEPLOYMENT, name), other)
         code, report = fix(site, "kubernetes-binding", "--yes")
-        why = f"needed by deployment.apps/{name} of namespace {other}"
+        why = f"needed by deployment/{name} of namespace {other}"
         assert (code, subjects(report), left(report)) == (1, [], [why])
         [finding] = report["findings"]
         assert why in finding["saw"]
@@ -219,16 +235,24 @@ def test_c5_a_binding_that_a_deployment_lives_from_is_left_alone(site: Site, oth
     assert bound(site.plane)
 
 
-def test_c5_a_binding_that_a_pod_lives_from_is_left_alone(site: Site, other: str) -> None:
+def test_c5_a_binding_is_left_alone_that_a_pod_lives_from_now_or_later(
+    site: Site, other: str
+) -> None:
     bind(site.plane, f"--serviceaccount={other}:heketi-service-account")
-    spec = {
-        "serviceAccountName": "heketi-service-account",
-        "containers": [{"name": "a", "image": "a"}],
-    }
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": spec}
-    site.plane.apply(pod, other)
+    container = {"name": "a", "image": "a"}
+    spec = {"serviceAccountName": "heketi-service-account", "containers": [container]}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": spec}
+    once = {"template": {"spec": {**spec, "restartPolicy": "Never"}}}
+    many = {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": template}
+    for kind, group, body in (
+        ("Pod", "v1", spec),
+        ("StatefulSet", "apps/v1", {**many, "serviceName": "a"}),
+        ("CronJob", "batch/v1beta1", {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": once}}),
+    ):
+        site.plane.apply({"apiVersion": group, "kind": kind, "spec": body, **named({}, "a")}, other)
     _, report = fix(site, "kubernetes-binding", "--yes")
-    assert left(report) == [f"needed by pod/a of namespace {other}"]
+    users = (f"{kind}/a of namespace {other}" for kind in ("pod", "statefulset", "cronjob"))
+    assert left(report) == [f"needed by {', '.join(users)}"]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +279,7 @@ def test_a_binding_that_is_needed_by_now_stays(
         "kubernetes-binding",
         lambda: site.plane.apply(named(DEPLOYMENT, "heketi"), other),
     )
-    assert "it is needed by now: deployment.apps/heketi" in done.stopped["controller"]
+    assert "it is needed by now: deployment/heketi" in done.stopped["controller"]
     assert bound(site.plane)
 
 
@@ -339,9 +363,9 @@ def test_a_service_of_heketis_keeps_its_database(site: Site) -> None:
     assert site.objects() == before
 
 
-def test_d9_a_topology_that_is_another_goes_and_comes_back(site: Site) -> None:
+def test_d9_a_topology_that_cannot_even_be_read_goes_and_comes_back(site: Site) -> None:
     name = "heketi-config-secret"
-    topology = {"topology.json": '{"clusters": []}', "heketi.json": KEY}
+    topology = {"topology.json": KEY, "heketi.json": KEY}
     site.plane.apply(
         {
             "apiVersion": "v1",
@@ -407,7 +431,90 @@ def test_a_deployment_and_a_fix_keep_out_of_each_others_way(
     assert site.objects() == before
 
 
+# --- what is deleted and made again ---
+
+
+def going(site: Site, kind: str, needed: str = "true") -> tuple[Step, Step]:
+    """The deletion of that kind's `mine`, which looks but once whether it is gone, and its undo."""
+    step = deletion(known(site, "kubernetes-binding"), kind, "mine", needed)
+    assert "looks=30" in step.argv[2]
+    assert step.undo
+    hurried = tuple(word.replace("looks=30", "looks=1") for word in step.argv)
+    return replace(step, argv=hurried), step.undo
+
+
+def test_what_changes_between_the_look_and_the_deletion_stays(site: Site) -> None:
+    site.plane.apply(named(SECRET, "mine"), site.namespace)
+    label = f"label secret mine by=another --namespace={site.namespace}"
+    words = shlex.join([site.plane.client, f"--kubeconfig={site.plane.kubeconfig}"])
+    step, back = going(site, "secret", f"{words} {label} >/dev/null")
+    done = taken(step)
+    assert (done.returncode, done.stderr) == (1, "secret mine stays, it was changed meanwhile\n")
+    assert site.objects() == ["secret/mine"]
+    assert taken(back, done.stdout).returncode == 0
+
+
+def test_what_a_finalizer_holds_is_neither_waited_for_nor_taken_for_restored(site: Site) -> None:
+    held = {"metadata": {"name": "mine", "finalizers": ["example.com/held"]}}
+    site.plane.apply({**SECRET, **held}, site.namespace)
+    step, back = going(site, "secret")
+    done = taken(step)
+    why = "secret mine is about to go, and waits for its finalizers: example.com/held\n"
+    assert (done.returncode, done.stderr) == (1, why)
+    refused = taken(back, done.stdout)
+    why = "secret mine is about to go; undo again when it is gone\n"
+    assert (refused.returncode, refused.stderr) == (1, why)
+    free = ("patch", "secret", "mine", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    site.plane.kubectl("-n", site.namespace, *free)
+    assert site.objects() == []
+    assert taken(back, done.stdout).returncode == 0
+    assert site.objects() == ["secret/mine"]
+
+
+def test_a_service_comes_back_with_its_external_addresses_and_without_its_owner(site: Site) -> None:
+    created = (
+        "-n",
+        site.namespace,
+        "create",
+        "configmap",
+        "owner",
+        "-o",
+        "jsonpath={.metadata.uid}",
+    )
+    uid = site.plane.kubectl(*created).stdout
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
+    spec = {"externalIPs": ["10.9.9.9"], "ports": [{"port": 1}]}
+    owned = {"metadata": {"name": "mine", "ownerReferences": [owner]}, "spec": spec}
+    site.plane.apply({**SERVICE, **owned}, site.namespace)
+    step, back = going(site, "service")
+    done = taken(step)
+    assert "ownerReferences:" in done.stdout
+    site.plane.kubectl("-n", site.namespace, "delete", "configmap", "owner")
+    made = taken(back, done.stdout)
+    assert made.returncode == 0, made.stderr
+    service = site.plane.get("service", "mine", site.namespace)
+    assert service["spec"]["externalIPs"] == ["10.9.9.9"]
+    assert "ownerReferences" not in service["metadata"]
+
+
 # --- kubernetes-namespace ----------------------------------------------------------------------
+
+
+RBAC = "rbac.authorization.k8s.io"
+OTHERS = {
+    "secret/mine": SECRET,
+    "logs.kwok.x-k8s.io/mine": {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "Logs",
+        "spec": {"logs": []},
+    },
+    f"rolebinding.{RBAC}/mine": {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "RoleBinding",
+        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "mine"},
+    },
+}
+"""Objects as the server lists them; `kubectl get all` shows none of the three. One is a CR."""
 
 
 @contextmanager
@@ -429,12 +536,13 @@ def test_c6_a_namespace_is_made_and_goes_again_while_it_is_empty(site: Site) -> 
     with nowhere(site) as name:
         code, report = fix(site, "kubernetes-namespace", "--yes")
         assert (code, there(site, name)) == (0, True)
-        assert report["plan"]["actions"][0]["risk"] == "safe"
-        site.plane.kubectl("-n", name, "create", "secret", "generic", "mine")
+        assert report["plan"]["actions"][0]["risk"] == "disruptive"
+        for manifest in OTHERS.values():
+            site.plane.apply(named(manifest, "mine"), name)
         code, again = undo(site, report)
         assert (code, there(site, name)) == (1, True)
-        assert "there is in it: secret/mine" in json.dumps(again)
-        site.plane.kubectl("-n", name, "delete", "secret", "mine")
+        assert f"there is in it: {' '.join(OTHERS)}" in json.dumps(again)
+        site.plane.kubectl("-n", name, "delete", *OTHERS)
         code, again = undo(site, report)
         assert (code, there(site, name)) == (0, False), again
 
@@ -453,15 +561,14 @@ def test_c12_a_namespace_is_opened_and_closed_again(site: Site, kube: Plane) -> 
     """The server says that it is a newer one: 1.20 enforces no level, so that nothing fails."""
     label = "pod-security.kubernetes.io/enforce"
     kube.kubectl("label", "namespace", site.namespace, f"{label}=baseline")
-    with reach.reach(wanted(site, "kubernetes-namespace")) as fleet:
-        known = fleet.survey(reach.UNHURRIED)
-        [facts] = known.facts.values()
-        values = dict(facts.values)
+    facts = known(site, "kubernetes-namespace")
+    values = dict(facts.values)
     for name, value in values.items():
         if name.startswith("kubernetes.server("):
             values[name] = Told(Version(1, 25, "v1.25.0"), "")
         if isinstance(value, Namespace):
             assert value.enforce == "baseline"
+            uid = value.uid
     newer = Facts(facts.node, values)
     controller = {facts.node.name: newer}
     found = judge([kubernetes_namespace], controller)
@@ -473,11 +580,27 @@ def test_c12_a_namespace_is_opened_and_closed_again(site: Site, kube: Plane) -> 
     def level() -> str:
         return str(kube.get("namespace", site.namespace)["metadata"]["labels"][label])
 
-    subprocess.run(step.argv, check=True, capture_output=True)
-    assert level() == "privileged"
+    def change(new: str) -> None:
+        kube.kubectl("label", "--overwrite", "namespace", site.namespace, f"{label}={new}")
+
+    change("restricted")
+    refused = taken(step)
+    assert "it enforces restricted by now" in refused.stderr
+    assert (refused.returncode, refused.stdout, level()) == (1, "", "restricted")
+    change("baseline")
+    made_anew = tuple(word.replace(uid, "1") for word in step.argv)
+    refused = taken(Step(made_anew))
+    assert "there is another namespace" in refused.stderr
+    assert (refused.returncode, refused.stdout, level()) == (1, "", "baseline")
+    done = taken(step)
+    assert (done.returncode, level()) == (0, "privileged")
+    change("restricted")
+    refused = taken(step.undo, done.stdout)
+    assert (refused.returncode, level()) == (1, "restricted")
+    change("privileged")
     kube.apply(DAEMONSET, site.namespace)
-    refused = subprocess.run(step.undo.argv, check=False, capture_output=True, text=True)
+    refused = taken(step.undo, done.stdout)
     assert (refused.returncode, level()) == (1, "privileged")
     kube.kubectl("-n", site.namespace, "delete", "daemonset", "glusterfs")
-    subprocess.run(step.undo.argv, check=True, capture_output=True)
-    assert level() == "baseline"
+    assert (taken(step.undo).returncode, level()) == (0, "privileged"), "it was not gkprep's"
+    assert (taken(step.undo, done.stdout).returncode, level()) == (0, "baseline")
