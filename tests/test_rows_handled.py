@@ -76,6 +76,7 @@ MINE = "heketi.json"
 ABORT = "gkprep deploy --abort"
 
 # As they are: what takes their place makes use of them.
+HEKETI_TOPOLOGY = verify.heketi_topology
 COMMON = GkDeploy._common  # noqa: SLF001
 EDITED = manifest.edited
 SCRIPT_OF_A_RUN = _SCRIPT
@@ -450,7 +451,7 @@ ROWS: dict[str, tuple[Case, ...]] = {
     "D7": (
         instead(
             f"{DEPLOY}.verify.heketi_topology",
-            lambda _: trusting(verify.gluster_pods),
+            lambda key: trusting(HEKETI_TOPOLOGY(key)),
             unverified(known=Known((), ())),
         ),
     ),
@@ -494,10 +495,7 @@ ROWS: dict[str, tuple[Case, ...]] = {
             unverified(service=replace(SERVICE, endpoints=())),
         ),
     ),
-    "D15": (
-        unchecked(kubernetes_binding, closed(binding=OTHER_NAMESPACE)),
-        unknown("D15", diagnosed("D15")),
-    ),
+    "D15": (unknown("D15", diagnosed("D15")),),
 }
 
 CASES = [
