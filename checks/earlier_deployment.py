@@ -23,14 +23,12 @@ from preflight.plugin import (
 WANT = "nothing of an earlier deployment"
 DAEMONSET, LABELLED = ("DaemonSet", "glusterfs"), "glusterfs"
 HEKETI, SERVICE = ("Deployment", "heketi"), ("Service", "heketi")
-BEGUN = (("Deployment", "deploy-heketi"), ("Service", "deploy-heketi"))
+DEPLOY_HEKETI = ("Deployment", "deploy-heketi")
+BEGUN = (DEPLOY_HEKETI, ("Service", "deploy-heketi"))
 JOB = ("Job", "heketi-storage-copy-job")
-STORED = (
-    JOB,
-    ("Service", ENDPOINTS),
-    ("Endpoints", ENDPOINTS),
-    ("Secret", "heketi-storage-secret"),
-)
+STORAGE_SERVICE, STORAGE_ENDPOINTS = ("Service", ENDPOINTS), ("Endpoints", ENDPOINTS)
+DATABASE = ("Secret", "heketi-storage-secret")
+STORED = (JOB, STORAGE_SERVICE, STORAGE_ENDPOINTS, DATABASE)
 
 
 @controller_check(

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.earlier_deployment import BEGUN, HEKETI, JOB, SERVICE, STORED, earlier_deployment
+from checks.earlier_deployment import (
+    DATABASE,
+    DEPLOY_HEKETI,
+    HEKETI,
+    JOB,
+    SERVICE,
+    STORAGE_ENDPOINTS,
+    STORAGE_SERVICE,
+    earlier_deployment,
+)
 from fixes._cluster import deletion, which
 from preflight.facts import kubernetes
 from preflight.facts.kubernetes import CONFIG
 from preflight.plugin import Facts, Finding, Risk, Step, Unfixable, fix
 
-LIVING = (HEKETI, SERVICE, BEGUN[0])
+LIVING = (HEKETI, SERVICE, DEPLOY_HEKETI)
 """Where one of those is, a heketi may come back to what looks like left over."""
 
 # The controller deletes the endpoints of a service that goes, so they are read and deleted before.
-ORDER = (JOB, STORED[2], STORED[1], STORED[3])
+ORDER = (JOB, STORAGE_ENDPOINTS, STORAGE_SERVICE, DATABASE)
 LEFTOVERS = {"heketi-storage": ORDER, CONFIG: (("Secret", CONFIG),)}
 
 
@@ -27,8 +36,8 @@ def clear(finding: Finding, facts: Facts) -> Iterator[Step]:
     heketi that is not ready may just restart, and is looked at. Of deploy-heketi, or a service with
     no heketi behind it, `gkprep deploy --abort` is the way: it asks for volumes first. The topology
     is the secret heketi-config-secret, where it is another than the inventory's. Undone by making
-    each as it was, which the journal keeps with what is in it; but for the job, which would copy
-    once more.
+    each as it was, which the journal keeps with what is in it; but for a service's address, which
+    may be another's by then, and the job, which would copy once more.
     """
     words = kubernetes.kubectl(facts.node)
     namespace = kubernetes.site(facts.node).deployer.namespace
