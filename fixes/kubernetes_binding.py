@@ -12,7 +12,7 @@ from preflight.plugin import Facts, Finding, Risk, Step, Unfixable, fix
 
 @fix(kubernetes_binding, which, risk=Risk.DISRUPTIVE)
 def unbind(finding: Finding, facts: Facts) -> Iterator[Step]:
-    """Deletes the cluster role binding heketi-sa-view, of which nobody lives any more.
+    """Deletes the cluster role binding heketi-sa-view, which nobody needs any more.
 
     Only where each of its subjects is an account heketi-service-account that is gone, or in whose
     namespace neither heketi nor deploy-heketi is, nor anything that has or may make pods with that

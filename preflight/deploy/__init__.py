@@ -13,6 +13,7 @@
     watch      what the cluster looks like meanwhile
     verify     the checks that judge what came of it
     smoke      a volume, to try it
+    why        the causes, where it was no success
     cluster    what gkprep itself changes in the cluster
     objects    what it makes there
     remains    what of a deployment is there, and whose it is

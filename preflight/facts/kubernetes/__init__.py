@@ -6,6 +6,7 @@
     claims    claims, and volumes       pods     what each is for, and whether it does it
     rights    what the user may do      shapes   parts of an object, whatever it lacks
     selected  what an abort would delete
+    tried     one try of what the API server passes on to a kubelet
 
 Each probe is made from `kubectl(node)`, the words that call it: whichever cluster those lead to is
 a part of the question. Where the API server's own answer is all that is wanted, it is asked for as
