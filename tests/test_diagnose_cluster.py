@@ -25,6 +25,7 @@ from tests.plane import (
     pod,
     well,
 )
+from tests.test_diagnose_mended import PVCREATE, ran, target
 
 
 @pytest.fixture
@@ -191,6 +192,19 @@ def test_claims_that_wait_and_heketis_log_explain_one_another(plane: Cluster) ->
     plane.has("persistentvolumeclaims", claim("data", "Pending"))
     found = plane.diagnosed()
     assert [(cause.id, cause.node) for cause in found.causes] == [("N6", "node2")]
+
+
+def test_what_heketi_complained_of_before_a_restart_and_has_done_since_is_history(
+    plane: Cluster,
+) -> None:
+    complaint = (SAMPLES / "N6/heketi.log").read_text()
+    plane.has("persistentvolumeclaims", claim("data", "Pending"))
+    log = f"logs/{HEKETI['metadata']['name']}"
+    plane.says(f"{log}.previous", complaint)
+    plane.says(log, ran(PVCREATE, target("node1", "glusterfs-1")))
+    assert [cause.id for cause in plane.diagnosed().causes] == ["N6"]
+    plane.says(log, ran(PVCREATE, target()))
+    assert "N6" not in {cause.id for cause in plane.diagnosed().causes}
 
 
 def test_a_log_of_gk_deploys_is_read_with_the_rest(plane: Cluster, tmp_path: Path) -> None:

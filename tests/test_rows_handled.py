@@ -481,7 +481,7 @@ ROWS: dict[str, tuple[Case, ...]] = {
         unchecked(gluster_state, leftovers_are_cleared),
         instead(f"{EARLIER}._labels", lambda *_: (), warned("storagenode-", nodes=LABELLED)),
     ),
-    "D12": (instead("preflight.diagnose.cluster._logs", lambda *_: (), heketi_is_asked),),
+    "D12": (instead("preflight.diagnose.cluster.questions", lambda *_: (), heketi_is_asked),),
     "D13": (instead(f"{DEPLOY}.manifest.edited", rewritten, quotes_stay),),
     "D14": (
         instead(

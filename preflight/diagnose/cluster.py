@@ -136,30 +136,32 @@ def questions(pod: Object, run: Kubectl) -> Iterator[Asked]:
     name = str(pod["metadata"]["name"])
     role, ready = objects.role(pod), objects.is_ready(pod)
     if role in {Part.HEKETI, Part.DEPLOY_HEKETI}:
-        yield from _logs(name, run, lambda text, origin: [deployment.heketi(text, origin)])
+        yield _heketis_log(name, run)
     elif role and not ready:
-        yield from _logs(name, run, partial(_log, name))
+        yield from _logs(name, run)
     if role is Part.GLUSTER and not ready and get(pod, "status").get("phase") == "Running":
         yield from _inside(pod, name, run)
 
 
-def _logs(
-    name: str, run: Kubectl, read: Callable[[str, str], Iterable[Reading]]
-) -> Iterator[Asked]:
-    words = ("logs", name, f"--tail={LOG_LINES}", f"--limit-bytes={BYTES}")
-    origin = f"kubectl logs {name}"
-    yield Asked(run.text("logs", *words), partial(_with_origin, read, origin))
+def _heketis_log(name: str, run: Kubectl) -> Asked:
+    """From before a restart on: what it complained of there, it may have done since."""
+    ask = f"{run.start} {shlex.join(_logging(name))}"
+    both = Probe("kubectl.logs", f"{ask} --previous 2>/dev/null; echo; {ask}", str)
+    return Asked(both, lambda text: [deployment.heketi(text, f"kubectl logs {name}")])
+
+
+def _logs(name: str, run: Kubectl) -> Iterator[Asked]:
+    words, origin = _logging(name), f"kubectl logs {name}"
+    yield Asked(run.text("logs", *words), partial(_log, name, origin))
     before = run.text("logs.previous", *words, "--previous", rcs=ANY)
-    yield Asked(before, partial(_with_origin, read, f"{origin} --previous"), wanted=False)
+    yield Asked(before, partial(_log, name, f"{origin} --previous"), wanted=False)
 
 
-def _with_origin(
-    read: Callable[[str, str], Iterable[Reading]], origin: str, text: str
-) -> Iterable[Reading]:
-    return read(text, origin)
+def _logging(name: str) -> tuple[str, ...]:
+    return ("logs", name, f"--tail={LOG_LINES}", f"--limit-bytes={BYTES}")
 
 
-def _log(name: str, text: str, origin: str) -> Iterator[Reading]:
+def _log(name: str, origin: str, text: str) -> Iterator[Reading]:
     if text.strip():
         yield Reading((Evidence(Kind.LOGS, f"pod {name}", None, text, origin),))
 
