@@ -45,7 +45,13 @@ Storage = Annotated[
     ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Count warnings as failures.")]
-Only = Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this check (repeatable).")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ID",
+        help="Only this check (repeatable). check and fix judge the cluster's only so.",
+    ),
+]
 Skip = Annotated[
     list[str] | None, typer.Option(metavar="ID", help="Leave this check out (repeatable).")
 ]
