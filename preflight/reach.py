@@ -81,7 +81,8 @@ class Reach:
     ) -> Survey:
         """Ask and judge them, with progress on standard error.
 
-        Besides, `also` is asked of each, and what the checks' `fixes` need.
+        Besides, `also` is asked of each, and what the checks' fixes need, those that there are or
+        `fixes`: a report offers one only where it would have steps.
         """
         with self.progress([node.name for node in self.nodes]) as progress:
             return survey.survey(
@@ -91,7 +92,7 @@ class Reach:
                 limits=limits,
                 parallel=self.parallel,
                 on_done=lambda facts: progress.done(facts.node.name),
-                fixes=fixes,
+                fixes=registry.fixes() if fixes is None else fixes,
                 also=also,
             )
 
