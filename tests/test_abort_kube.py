@@ -92,7 +92,7 @@ def test_a_binding_is_kept_for_whoever_needs_it_and_for_the_fix(site: Site) -> N
         bind(plane, "heketi-sa-view", site.namespace, other)
         refused = site.run("--abort", "--yes")
         assert refused.returncode == 2
-        assert f"is needed by deployment.apps/heketi of namespace {other}" in refused.stderr
+        assert f"is needed by deployment/heketi of namespace {other}" in refused.stderr
         assert "heketi-sa-view" in bindings(plane)
         plane.kubectl("delete", "clusterrolebinding", "heketi-sa-view")
         plane.kubectl("-n", other, "delete", "deployment", "heketi")
