@@ -213,7 +213,7 @@ def test_from_nothing_to_a_bound_volume_and_back(site: Site) -> None:
     site.write(namespace="default")
     refused = site.run("--abort", "--yes")
     assert refused.returncode == 2
-    assert f"is needed by deployment.apps/heketi of namespace {site.namespace}" in refused.stderr
+    assert f"is needed by deployment/heketi of namespace {site.namespace}" in refused.stderr
     site.write()
 
     # An abort with a volume in use is refused, and one without takes all back.

@@ -147,7 +147,7 @@ def test_the_binding_of_this_deployment_goes() -> None:
 
 
 @pytest.mark.parametrize(
-    "needs", ["deployment.apps/heketi of namespace web", "User jane", "ServiceAccount web/x"]
+    "needs", ["deployment/heketi of namespace web", "User jane", "ServiceAccount web/x"]
 )
 @pytest.mark.parametrize("subjects", [(OURS, THEIRS), (THEIRS,)])
 def test_a_binding_that_others_need_is_in_the_way(needs: str, subjects: tuple[str, ...]) -> None:

@@ -96,7 +96,7 @@ def test_c5_a_binding_that_nobody_needs_is_deleted() -> None:
 @pytest.mark.parametrize(
     ("needs_binding", "why"),
     [
-        (("deployment.apps/heketi of namespace a", "pod/b"), "needed by deployment.apps/heketi of"),
+        (("deployment/heketi of namespace a", "pod/b"), "needed by deployment/heketi of"),
         (Unknown("Forbidden"), "whether somebody needs it could not be found out: Forbidden"),
     ],
 )
