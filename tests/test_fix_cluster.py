@@ -418,6 +418,18 @@ def test_what_a_step_of_the_controller_prints_is_its_owners_alone(
     assert subprocess.run(undone.argv, check=False, capture_output=True).returncode != 0
 
 
+def test_a_step_of_the_controller_finds_the_program_that_its_probes_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is the user's own: another kubectl may lead to another cluster."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    program = tmp_path / "awk"
+    program.write_text("#!/bin/sh\necho mine\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert applied(controller(INVENTORY), Step(("awk", "1")))[1].done[0].out == b"mine\n"
+
+
 def test_no_deployment_begins_while_the_cluster_is_put_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
