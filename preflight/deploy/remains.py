@@ -32,19 +32,6 @@ Key = tuple[str, str]
 DAEMONSET: Key = ("DaemonSet", "glusterfs")
 BOUND: Key = ("ClusterRoleBinding", BINDING)
 
-KNOWN: frozenset[Key] = frozenset(
-    {
-        DAEMONSET,
-        ("ServiceAccount", ACCOUNT),
-        BOUND,
-        *product(("Deployment", "Service", "Endpoints"), (facts.HEKETI, facts.DEPLOY_HEKETI)),
-        *product(("Service", "Endpoints"), (ENDPOINTS,)),
-        *product(("Secret",), (CONFIG, "heketi-storage-secret")),
-        ("Job", "heketi-storage-copy-job"),
-    }
-)
-"""What gk-deploy and heketi make, by kind and name, and do not let anybody choose."""
-
 CLEARED: frozenset[Key] = frozenset(
     {
         ("Secret", CONFIG),
@@ -57,6 +44,15 @@ CLEARED: frozenset[Key] = frozenset(
 
 gk-deploy labels the secret in a second step, and heketi-cli not all that it makes.
 """
+
+KNOWN: frozenset[Key] = CLEARED | {
+    DAEMONSET,
+    ("ServiceAccount", ACCOUNT),
+    BOUND,
+    *product(("Deployment", "Service", "Endpoints"), (facts.HEKETI, facts.DEPLOY_HEKETI)),
+    ("Service", ENDPOINTS),
+}
+"""What gk-deploy and heketi make, by kind and name, and do not let anybody choose."""
 
 GENERATIONS = 3
 """Deployment, ReplicaSet, Pod: so long are the lines of owners."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from preflight.controller import HERE, NAME, OTHERWISE
 from preflight.diagnose.evidence import Evidence, Kind, Reading, Unread
+from preflight.facts.kubernetes.shapes import items
 from preflight.model import Facts, Finding, Status
 
 TOLD = frozenset({Status.FAIL, Status.WARN})
@@ -64,7 +65,7 @@ def report(document: Mapping[str, Any], origin: str) -> Reading:
     """The same out of a saved report; what is no finding in it is passed over."""
     told = {status.value for status in TOLD}
     keys = ("check", "node", "status", "subject", "saw")
-    whole = [each for each in _items(document, "findings") if set(keys) <= set(each)]
+    whole = [each for each in items(document, "findings") if set(keys) <= set(each)]
     controller = _controller(document)
     return Reading(
         tuple(
@@ -87,13 +88,8 @@ def report(document: Mapping[str, Any], origin: str) -> Reading:
 
 def _controller(document: Mapping[str, Any]) -> str | None:
     """What the report calls it; a node may have its name where it is not in it at all."""
-    names = [each.get("name") for each in _items(document, "nodes") if each.get("address") == HERE]
+    names = [each.get("name") for each in items(document, "nodes") if each.get("address") == HERE]
     return next((name for name in (OTHERWISE, NAME) if name in names), None)
-
-
-def _items(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    value = document.get(key)
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def _evidence(check: str, node: str | None, told: tuple[str, str, str], origin: str) -> Evidence:
