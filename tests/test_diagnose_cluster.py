@@ -10,6 +10,7 @@ import pytest
 
 from preflight.model import Limits, Verdict
 from tests.diagnosed import SAMPLES
+from tests.heketi_log import PVCREATE, ran, target
 from tests.plane import (
     GLUSTER,
     HEKETI,
@@ -25,7 +26,6 @@ from tests.plane import (
     pod,
     well,
 )
-from tests.test_diagnose_mended import PVCREATE, ran, target
 
 
 @pytest.fixture

@@ -8,27 +8,10 @@ import pytest
 
 from preflight.diagnose import deployment
 from tests.diagnosed import SAMPLES, diagnosed, write
+from tests.heketi_log import PVCREATE, failed, ran, target
 
-PVCREATE = "/usr/sbin/lvm pvcreate -qq --metadatasize=128M --dataalignment=256K '/dev/sda'"
 FAILURE = (SAMPLES / "N6/heketi.log").read_text("utf-8")
 AGAIN = "[heketi] INFO 2026/11/22 09:52:30 Adding device /dev/sda to node 0f1e\n"
-
-
-def target(host: str = "node2", pod: str = "glusterfs-c7k4d") -> str:
-    return f"[pod:{pod} c:glusterfs ns:glusterfs (from host:{host} selector:glusterfs-node)]"
-
-
-def ran(command: str, where: str) -> str:
-    """As heketi 9 and 10 tell it."""
-    told = "log.(*CommandLogger).Success: Ran command"
-    out = "Stdout []: Stderr []\n"
-    return f"[kubeexec] DEBUG 2026/11/22 09:52:31 {told} [{command}] on {where}: {out}"
-
-
-def failed(command: str, where: str, said: str) -> str:
-    told = "log.(*CommandLogger).Error: Failed to run command"
-    err = f"Err[command terminated with exit code 5]: Stdout []: Stderr [  {said}\n]\n"
-    return f"[kubeexec] ERROR 2026/11/22 09:41:08 {told} [{command}] on {where}: {err}"
 
 
 def causes(folder: Path, log: str) -> list[str]:
