@@ -18,11 +18,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from preflight.errors import PluginError, TransportError, Unknown
-from preflight.model import Facts, Limits, Node, Output, Probe, Role
+from preflight.model import TIMED_OUT, Facts, Limits, Node, Output, Probe, Role
 from preflight.transport import Shell
-
-# Both spellings of "out of time": coreutils' own, and 128 + SIGKILL of the shell that reports it.
-TIMED_OUT = frozenset({124, 137})
 
 TURN = 0.5
 """Seconds after which to look whether a signal has come."""

@@ -344,6 +344,9 @@ class Guard:
     drift: Callable[[Facts], str | None] = field(compare=False)
 
 
+TIMED_OUT = frozenset({124, 137})
+"""What `timeout -s KILL` ends with: its own status, or 128 + SIGKILL of the shell that tells."""
+
 # sysexits.h: EX_IOERR and EX_TEMPFAIL.
 NOT_SAVED, DRIFTED = 74, 75
 """Exit statuses of an Overwrite that has not written a byte: nothing saved, or not as it was."""

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from preflight.facts.kubernetes.command import get
 from preflight.facts.kubernetes.tried import PATIENCE
-from preflight.model import PortRange, Probe
+from preflight.model import TIMED_OUT, PortRange, Probe
 
 # glusterfs' own defaults, where glusterd.vol says nothing (xlators/mgmt/glusterd, GF_IANA_PRIV_PORT
 # and GF_PORT_MAX since release 10).
 DEFAULT = PortRange(49152, 60999)
 
+_LATE = " | ".join(map(str, sorted(TIMED_OUT)))
 _INSIDE = """\
 gluster --version | head -n 1
 printf 'rpcbind.socket '
@@ -77,7 +78,7 @@ if said=$(timeout -s KILL {PATIENCE} {kubectl} --namespace={namespace} exec "$1"
   sh -c {shlex.quote(_INSIDE)} 2>&1); then
   printf '%s\\n' "$said"
 else
-  case $? in 124 | 137) said='no answer within {PATIENCE} s' ;; esac
+  case $? in {_LATE}) said='no answer within {PATIENCE} s' ;; esac
   printf 'complaint %s\\n' "$(printf '%s\\n' "$said" | tail -n 1)"
 fi""",
         parse_image,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from preflight.model import TIMED_OUT
+
 PATIENCE = 12
 """Seconds for one: an exec took 9 on machines that were busy making volumes."""
-
-# timeout(1), and 128 + SIGKILL of the shell that reports it.
-_TIMED_OUT = frozenset({124, 137})
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,6 @@ def parse_try(told: str) -> Try:
     rc, _, said = told.partition(" ")
     if rc == "0":
         return Try("")
-    if int(rc) in _TIMED_OUT:
+    if int(rc) in TIMED_OUT:
         return Try(f"no answer within {PATIENCE} s", late=True)
     return Try(said or f"exit {rc}")
