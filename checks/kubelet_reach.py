@@ -41,7 +41,7 @@ def _kubelets(node: Node) -> list[Probe[Kubelet]]:
     return [kubernetes.kubelet(words, name) for name in _storage(node)]
 
 
-@controller_check(_kubelets)
+@controller_check(_kubelets, about_nodes=True)
 def kubelet_reach(facts: Facts) -> Iterator[Finding]:
     """The API server reaches the kubelet of every storage node.
 

@@ -13,7 +13,7 @@ LISTED = "in the inventory, so that its mount.glusterfs is checked"
 NO_POD = "New Node doesn't have glusterd running"
 
 
-@controller_check(lambda node: [kubernetes.nodes(kubernetes.kubectl(node))])
+@controller_check(lambda node: [kubernetes.nodes(kubernetes.kubectl(node))], about_nodes=True)
 def kubernetes_nodes(facts: Facts) -> Iterator[Finding]:
     """The inventory's nodes are nodes of the cluster and Ready, and none is left out.
 

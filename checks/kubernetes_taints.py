@@ -27,7 +27,7 @@ TOLERATED = frozenset(
 )
 
 
-@controller_check(lambda node: [kubernetes.nodes(kubernetes.kubectl(node))])
+@controller_check(lambda node: [kubernetes.nodes(kubernetes.kubectl(node))], about_nodes=True)
 def kubernetes_taints(facts: Facts) -> Iterator[Finding]:
     """The Gluster pods may run on every storage node.
 

@@ -11,7 +11,7 @@ WANT = "amd64"
 GLUSTER = "gluster/gluster-centos"
 
 
-@controller_check(lambda node: [kubernetes.nodes(kubernetes.kubectl(node))])
+@controller_check(lambda node: [kubernetes.nodes(kubernetes.kubectl(node))], about_nodes=True)
 def node_architecture(facts: Facts) -> Iterator[Finding]:
     """The inventory's nodes are amd64, which the images of Gluster and heketi are built for.
 

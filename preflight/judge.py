@@ -45,7 +45,8 @@ def _judge_one(check: Check | FleetCheck, fleet: Mapping[str, Facts]) -> Iterato
     for facts in fleet.values():
         if facts.node.role in check.roles:
             for finding in _judge_node(check, facts):
-                yield replace(finding, check=check.id, node=facts.node.name)
+                about = finding.subject if check.about_nodes and finding.subject else None
+                yield replace(finding, check=check.id, node=facts.node.name, about=about)
 
 
 def _judge_node(check: Check, facts: Facts) -> Iterator[Finding]:

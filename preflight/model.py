@@ -259,8 +259,9 @@ class Finding:
 
     `saw` is shown on a pass too. `says` is the very error a user would meet otherwise, `cure`
     what puts it right by hand, `token` names the disk's present content for a consent to wipe.
-    Checks leave `check` and `node` empty: `judge` stamps them. A finding about the whole
-    fleet has no node.
+    Checks leave `check`, `node` and `about` empty: `judge` stamps them. A finding about the whole
+    fleet has no node. `about` is the node of the cluster that the controller found this of, listed
+    in the inventory or not; None where it is about `node` itself, or about the cluster.
     """
 
     subject: str
@@ -272,6 +273,7 @@ class Finding:
     token: str | None = None
     check: str = ""
     node: str | None = None
+    about: str | None = None
 
 
 Test = Callable[[Facts], Iterable[Finding]]
@@ -284,7 +286,8 @@ class Check:
 
     `doc` is the page `gkprep explain` shows. `needs` names the probes to send to a node.
     `parts` splits the judgement into (subject, test) pairs that cannot spoil one another: what
-    cannot be found out about one disk says nothing of the next.
+    cannot be found out about one disk says nothing of the next. `about_nodes`: the subjects of its
+    findings are nodes of the cluster, and not what is on the node that was asked.
     """
 
     id: str
@@ -292,6 +295,7 @@ class Check:
     roles: frozenset[Role]
     needs: Callable[[Node], Iterable[Probe[object]]]
     parts: Callable[[Node], Iterable[tuple[str, Test]]]
+    about_nodes: bool = False
 
 
 @dataclass(frozen=True)

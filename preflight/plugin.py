@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Union
 
@@ -140,12 +141,18 @@ def check(*needs: Need, roles: frozenset[Role] = STORAGE_ONLY) -> Callable[[Test
     return decorate
 
 
-def controller_check(*needs: Need) -> Callable[[Test], Check]:
+def controller_check(*needs: Need, about_nodes: bool = False) -> Callable[[Test], Check]:
     """Make a `Check` of the machine that deploys, and of the cluster as it is seen from there.
 
-    `facts.node.site` has the inventory's nodes and its `deployer` section.
+    `facts.node.site` has the inventory's nodes and its `deployer` section. `about_nodes` says that
+    each subject is the name of one of the cluster's nodes.
     """
-    return check(*needs, roles=frozenset({Role.CONTROLLER}))
+
+    def decorate(test: Test) -> Check:
+        made = check(*needs, roles=frozenset({Role.CONTROLLER}))(test)
+        return replace(made, about_nodes=about_nodes)
+
+    return decorate
 
 
 def device_check(*needs: DeviceNeed) -> Callable[[DeviceTest], Check]:

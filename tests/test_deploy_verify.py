@@ -84,7 +84,8 @@ def test_all_is_well() -> None:
     found = look()
     assert {f.status for each in found.values() for f in each.values()} == {Status.PASS}
     assert list(found) == ["gluster-pods", "heketi-address", "heketi-topology", "storage-class"]
-    assert list(found["gluster-pods"]) == ["node1", "node2", "node3"]
+    about = {subject: each.about for subject, each in found["gluster-pods"].items()}
+    assert about == {name: name for name in ("node1", "node2", "node3")}
 
 
 @pytest.mark.parametrize("name", ["pods", "service", "known", "storage_class"])

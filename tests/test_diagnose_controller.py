@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from preflight.controller import HERE
 from preflight.diagnose import nodes
-from preflight.model import Finding, Status
+from preflight.diagnose.evidence import Diagnosis
+from preflight.judge import judge
+from preflight.model import Check, Facts, Finding, FleetCheck, Node, Role, Verdict
+from preflight.plugin import check, controller_check, fail, fleet_check
+from preflight.registry import checks
+from preflight.report import machine
 from tests.command import unattended
-from tests.diagnosed import SAMPLES
+from tests.diagnosed import SAMPLES, run_of
+from tests.judged import INVENTORY, found
 from tests.plane import GLUSTER, HEKETI, Cluster, break_node2, daemonset, well
 from tests.site import Home
 
@@ -137,26 +146,48 @@ def test_the_controller_is_asked_whichever_nodes_are_wanted(
     assert [each["name"] for each in report["nodes"]] == ["controller"]
 
 
+def whole(_facts: object) -> Iterable[Finding]:
+    yield fail("node1", "bad", "good")
+
+
+WHERE = Node("controller", HERE, None, role=Role.CONTROLLER)
+
+
 @pytest.mark.parametrize(
     ("check", "node", "about"),
     [
-        ("kubelet-reach", "controller", "node1"),
-        ("kubernetes-binding", "controller", None),
-        ("device-clean", "node2", "node2"),
-        ("device-clean", "(controller)", "(controller)"),
-        ("node-count", None, None),
+        (controller_check(about_nodes=True)(whole), WHERE, "node1"),
+        (controller_check()(whole), WHERE, None),
+        (check()(whole), Node("node2", "10.0.0.2", "10.0.0.2"), "node2"),
+        (check()(whole), Node("(controller)", "10.0.0.2", "10.0.0.2"), "(controller)"),
+        (fleet_check()(whole), WHERE, None),
     ],
+    ids=["of a node", "of the cluster", "on a node", "on one of that name", "of the fleet"],
 )
-def test_what_the_controller_finds_is_about_a_node_or_the_cluster(
-    check: str, node: str | None, about: str | None
+def test_what_is_found_is_about_a_node_or_the_cluster_now_and_out_of_a_report(
+    check: Check | FleetCheck, node: Node, about: str | None
 ) -> None:
-    finding = Finding("node1", Status.FAIL, "bad", check=check, node=node)
-    (piece,) = nodes.findings([finding], "controller").evidence
-    assert (piece.node, piece.text) == (about, f"{check} fail node1: saw bad")
-    told = {"check": check, "node": node, "status": "fail", "subject": "node1", "saw": "bad"}
-    here = {"name": "controller", "address": "localhost"}
-    (read,) = nodes.report({"findings": [told], "nodes": [here]}, "deploy.json").evidence
+    """A check says itself that its subjects are nodes; no check that there is has to be known."""
+    facts = {node.name: Facts(node, {})}
+    findings = judge([check], facts)
+    (piece,) = nodes.findings(findings, WHERE.name).evidence
+    assert (piece.node, piece.text) == (about, "whole fail node1: saw bad")
+    run = replace(
+        run_of(Diagnosis(Verdict.BLOCKED, (), (), (), ())), facts=facts, findings=findings
+    )
+    (read,) = nodes.report(json.loads(machine.render(run)), "deploy.json").evidence
     assert (read.node, read.text) == (piece.node, piece.text)
+
+
+CONTROLLERS = [
+    each for each in checks() if isinstance(each, Check) and each.roles == {Role.CONTROLLER}
+]
+
+
+@pytest.mark.parametrize("check", CONTROLLERS, ids=lambda check: check.id)
+def test_a_check_of_each_of_the_clusters_nodes_says_so(check: Check) -> None:
+    subjects = set(found(check))
+    assert check.about_nodes == (subjects >= {node.name for node in INVENTORY.nodes})
 
 
 def test_a_node_that_is_called_controller_is_one() -> None:

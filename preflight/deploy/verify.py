@@ -35,7 +35,7 @@ def service(node: Node) -> Iterable[Probe[object]]:
     return (deployment.service(kubectl(node), site(node).deployer.namespace),)
 
 
-@controller_check(pods)
+@controller_check(pods, about_nodes=True)
 def gluster_pods(facts: Facts) -> Iterator[Finding]:
     """Each storage node has a GlusterFS pod, and it is ready.
 

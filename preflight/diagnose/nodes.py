@@ -13,11 +13,6 @@ from preflight.model import Facts, Finding, Status
 TOLD = frozenset({Status.FAIL, Status.WARN})
 ORIGIN = "gkprep check"
 
-NODE_BY_NODE = frozenset(
-    {"gluster-pods", "kubelet-reach", "kubernetes-nodes", "kubernetes-taints", "node-architecture"}
-)
-"""Checks of the controller's whose subjects are nodes of the cluster, the inventory's or not."""
-
 
 def findings(found: Iterable[Finding], controller: str) -> Reading:
     """What fails, or is doubtful; `CHECK STATUS SUBJECT: saw ...` is what patterns see of it.
@@ -28,7 +23,7 @@ def findings(found: Iterable[Finding], controller: str) -> Reading:
         tuple(
             _evidence(
                 each.check,
-                _about(each.check, each.node, each.subject, controller),
+                _about(each.node, each.about, controller),
                 (each.status.value, each.subject, each.saw),
                 ORIGIN,
             )
@@ -38,11 +33,9 @@ def findings(found: Iterable[Finding], controller: str) -> Reading:
     )
 
 
-def _about(check: str, node: str | None, subject: str, controller: str | None) -> str | None:
-    """The node that a finding is about; of the controller's, its subject, or the whole cluster."""
-    if node is None or node != controller:
-        return node
-    return subject if check in NODE_BY_NODE else None
+def _about(node: str | None, about: str | None, controller: str | None) -> str | None:
+    """The node that a finding is about; of the controller's, the one it names, or all of them."""
+    return about or (None if node == controller else node)
 
 
 def unreached(facts: Mapping[str, Facts]) -> Reading:
@@ -71,12 +64,7 @@ def report(document: Mapping[str, Any], origin: str) -> Reading:
         tuple(
             _evidence(
                 str(each["check"]),
-                _about(
-                    str(each["check"]),
-                    None if each["node"] is None else str(each["node"]),
-                    str(each["subject"]),
-                    controller,
-                ),
+                _about(_named(each, "node"), _named(each, "about"), controller),
                 (str(each["status"]), str(each["subject"]), str(each["saw"])),
                 origin,
             )
@@ -90,6 +78,11 @@ def _controller(document: Mapping[str, Any]) -> str | None:
     """What the report calls it; a node may have its name where it is not in it at all."""
     names = [each.get("name") for each in items(document, "nodes") if each.get("address") == HERE]
     return next((name for name in (OTHERWISE, NAME) if name in names), None)
+
+
+def _named(finding: Mapping[str, Any], key: str) -> str | None:
+    value = finding.get(key)
+    return None if value is None else str(value)
 
 
 def _evidence(check: str, node: str | None, told: tuple[str, str, str], origin: str) -> Evidence:

@@ -166,6 +166,7 @@ def _finding(run: Run, finding: Finding) -> dict[str, object]:
     return {
         "check": finding.check,
         "node": None if finding.node is None else decodable(finding.node),
+        "about": None if finding.about is None else decodable(finding.about),
         "subject": decodable(finding.subject),
         "status": finding.status.value,
         "saw": decodable(finding.saw),
