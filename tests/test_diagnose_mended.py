@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from preflight.diagnose import deployment
+from preflight.diagnose.evidence import Log
 from tests.diagnosed import SAMPLES, diagnosed, write
 from tests.heketi_log import PVCREATE, failed, ran, target
 
@@ -48,6 +49,55 @@ def test_what_the_same_command_has_done_since_is_history(tmp_path: Path, pod: st
 )
 def test_what_only_looks_like_it_is_no_success(tmp_path: Path, log: str) -> None:
     assert causes(tmp_path, log) == ["N6"]
+
+
+DONE = ran(PVCREATE, target())
+BEFORE = DONE.replace("09:52:31", "09:30:00")
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"heketi.log": DONE, "heketi.previous.log": FAILURE}, []),
+        ({"after/heketi.log": DONE, "before/heketi.log": FAILURE}, []),
+        ({"1.log": FAILURE, "2.log": FAILURE + DONE}, []),
+        ({"1.log": FAILURE + DONE, "2.log": FAILURE}, []),
+        ({"all.txt": f"$ kubectl logs heketi\n{DONE}$ kubectl logs -p heketi\n{FAILURE}"}, []),
+        ({"heketi.log": FAILURE, "heketi.previous.log": BEFORE}, ["N6"]),
+        ({"1.log": FAILURE + DONE, "2.log": FAILURE + DONE + FAILURE}, ["N6"]),
+        # By a clock that was put back: of one log, the order is known without it.
+        ({"heketi.log": FAILURE + BEFORE}, []),
+    ],
+    ids=[
+        "restart",
+        "folders",
+        "copies",
+        "a copy of before",
+        "terminal",
+        "and after",
+        "again",
+        "clock",
+    ],
+)
+def test_all_that_heketi_logged_is_read_as_one(
+    tmp_path: Path, files: dict[str, str], told: list[str]
+) -> None:
+    assert [cause.id for cause in diagnosed(write(tmp_path, files)).causes] == told
+
+
+def test_of_several_logs_the_one_that_complains_is_quoted(tmp_path: Path) -> None:
+    write(tmp_path, {"1.log": FAILURE, "2.log": BEFORE})
+    (cause,) = diagnosed(tmp_path).causes
+    assert {quote.origin for quote in cause.evidence} == {"1.log"}
+
+
+def test_the_end_of_a_record_is_as_late_as_what_follows_it() -> None:
+    """What a log that was cut begins with is not what heketi did first of all."""
+    later = ran("vgs", target()).replace("09:52", "10:00")
+    cut = f"  Cannot use /dev/sdb: device is partitioned\n]\n{later}"
+    whole = failed(PVCREATE, target(), "Cannot use /dev/sda: device is partitioned") + DONE
+    pieces = deployment.heketi([Log(whole, "1.log"), Log(cut, "2.log")]).evidence
+    assert [piece.origin for piece in pieces if "Cannot use" in piece.text] == ["2.log"]
 
 
 def test_bricks_have_a_new_name_at_each_attempt(tmp_path: Path) -> None:
@@ -97,5 +147,5 @@ def test_of_two_failures_that_run_into_one_another_both_must_have_been_done(tmp_
 def test_a_line_without_a_record_is_kept() -> None:
     """The end of a record that the file has not whole."""
     text = f"  Cannot use /dev/sda: device is partitioned\n]\n{ran(PVCREATE, target())}"
-    (piece,) = deployment.heketi(text, "heketi.log").evidence
+    (piece,) = deployment.heketi([Log(text, "heketi.log")]).evidence
     assert piece.text.startswith("  Cannot use /dev/sda")

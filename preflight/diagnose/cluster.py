@@ -18,7 +18,7 @@ from typing import Any
 
 from preflight.collect import collect, side_by_side
 from preflight.diagnose import deployment, inside, objects
-from preflight.diagnose.evidence import Evidence, Kind, Place, Reading, Trouble, Unread, part
+from preflight.diagnose.evidence import Evidence, Kind, Log, Place, Reading, Trouble, Unread, part
 from preflight.errors import Unknown
 from preflight.facts.kubernetes.command import kubectl, site
 from preflight.facts.kubernetes.pods import Part
@@ -89,7 +89,7 @@ def read(
     answers = side_by_side(asks, parallel=parallel, on_done=lambda _: None)
     for name, known in answers.items():
         readings += _answers(name, nodes[name], asked[name], known)
-    return readings
+    return deployment.joined(readings)
 
 
 PODS, DAEMONSETS, NODES, CLASSES = "pods", "daemonsets", "nodes", "storageclasses"
@@ -136,29 +136,26 @@ def questions(pod: Object, run: Kubectl) -> Iterator[Asked]:
     name = str(pod["metadata"]["name"])
     role, ready = objects.role(pod), objects.is_ready(pod)
     if role in {Part.HEKETI, Part.DEPLOY_HEKETI}:
-        yield _heketis_log(name, run)
+        yield from _logs(name, run, _heketis_log)
     elif role and not ready:
-        yield from _logs(name, run)
+        yield from _logs(name, run, _log)
     if role is Part.GLUSTER and not ready and get(pod, "status").get("phase") == "Running":
         yield from _inside(pod, name, run)
 
 
-def _heketis_log(name: str, run: Kubectl) -> Asked:
-    """From before a restart on: what it complained of there, it may have done since."""
-    ask = f"{run.start} {shlex.join(_logging(name))}"
-    both = Probe("kubectl.logs", f"{ask} --previous 2>/dev/null; echo; {ask}", str)
-    return Asked(both, lambda text: [deployment.heketi(text, f"kubectl logs {name}")])
-
-
-def _logs(name: str, run: Kubectl) -> Iterator[Asked]:
-    words, origin = _logging(name), f"kubectl logs {name}"
-    yield Asked(run.text("logs", *words), partial(_log, name, origin))
+def _logs(
+    name: str, run: Kubectl, read: Callable[[str, str, str], Iterable[Reading]]
+) -> Iterator[Asked]:
+    """Its log, and first that of the container before it: there may have been none."""
+    words = ("logs", name, f"--tail={LOG_LINES}", f"--limit-bytes={BYTES}")
+    origin = f"kubectl logs {name}"
     before = run.text("logs.previous", *words, "--previous", rcs=ANY)
-    yield Asked(before, partial(_log, name, f"{origin} --previous"), wanted=False)
+    yield Asked(before, partial(read, name, f"{origin} --previous"), wanted=False)
+    yield Asked(run.text("logs", *words), partial(read, name, origin))
 
 
-def _logging(name: str) -> tuple[str, ...]:
-    return ("logs", name, f"--tail={LOG_LINES}", f"--limit-bytes={BYTES}")
+def _heketis_log(_name: str, origin: str, text: str) -> Iterator[Reading]:
+    yield Reading(logs=(Log(text, origin),))
 
 
 def _log(name: str, origin: str, text: str) -> Iterator[Reading]:

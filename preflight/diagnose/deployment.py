@@ -8,10 +8,12 @@ which pod a command ran (pkg/remoteexec/kube/target.go: `from host:NODE`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from operator import itemgetter
 
 from preflight.diagnose import mended
-from preflight.diagnose.evidence import Evidence, Kind, Place, Reading, Trouble
+from preflight.diagnose.evidence import Evidence, Kind, Log, Place, Reading, Trouble
 from preflight.diagnose.masks import masked
 from preflight.diagnose.spans import spans
 
@@ -84,7 +86,8 @@ def _sections(text: str) -> dict[str | None, list[str]]:
 
 
 RECORD = re.compile(
-    r"^\[(?:heketi|kubeexec|sshexec|cmdexec|negroni|asynchttp|jwt|middleware)\] ?(?P<level>[A-Z]*)",
+    r"^\[(?:heketi|kubeexec|sshexec|cmdexec|negroni|asynchttp|jwt|middleware)\] ?(?P<level>[A-Z]*)"
+    r"(?: (?P<when>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d))?",
     re.MULTILINE,
 )
 
@@ -94,33 +97,58 @@ def is_heketi(text: str) -> bool:
     return bool(RECORD.search(text))
 
 
-def heketi(text: str, origin: str) -> Reading:
+def joined(readings: Iterable[Reading]) -> list[Reading]:
+    """The same, and all that heketi logged as one: before a restart, after it, in several copies.
+
+    What it complained of in one of them, it may have done since by another.
+    """
+    apart = list(readings)
+    logs = [log for each in apart for log in each.logs]
+    return [*(replace(each, logs=()) for each in apart), *([heketi(logs)] if logs else [])]
+
+
+def heketi(logs: Iterable[Log]) -> Reading:
     """What heketi complained of and has not done since, by the pod in which it ran a command.
 
     Its reports of what went well are left out: they quote every command's whole output.
     """
-    text = CODES.sub("", text)
-    told: dict[tuple[str, str | None], list[str]] = {}
+    told: dict[tuple[str, str | None, Log], list[str]] = {}
     places: dict[str, Place] = {}
-    for record in (each.text for each in mended.standing(_records(text))):
-        pod, node = mended.pod(record), mended.host(record)
+    for record in mended.standing(_in_order(logs)):
+        pod, node = mended.pod(record.text), mended.host(record.text)
         what = f"pod {pod}" if pod else "heketi"
         if pod and node:
-            places[pod] = Place(pod, node, "")
-        told.setdefault((what, node), []).append(record.rstrip("\n"))
+            places[pod] = Place(pod, node, record.log.namespace)
+        told.setdefault((what, node, record.log), []).append(record.text.rstrip("\n"))
     evidence = tuple(
-        Evidence(Kind.HEKETI, what, node, "\n".join(records), origin)
-        for (what, node), records in told.items()
+        Evidence(Kind.HEKETI, what, node, "\n".join(records), log.origin, log.namespace)
+        for (what, node, log), records in told.items()
     )
     return Reading(evidence, places=tuple(places.values()))
 
 
-def _records(text: str) -> Iterator[mended.Record]:
+def _in_order(logs: Iterable[Log]) -> list[mended.Record]:
+    """The records of all of them by the time that they tell; of one log, as they stand in it.
+
+    One without a time is as late as the one before it, at the beginning as the one after it.
+    """
+    found: list[tuple[str, mended.Record]] = []
+    for log in logs:
+        records = list(_records(log))
+        when = next((record.when for record in records if record.when), "")
+        for record in records:
+            when = max(when, record.when)
+            found.append((when, record))
+    return [record for _, record in sorted(found, key=itemgetter(0))]
+
+
+def _records(log: Log) -> Iterator[mended.Record]:
     """Each record with all its lines; what comes before the first is one without a level."""
-    starts = [(match.start(), match["level"]) for match in RECORD.finditer(text)]
-    if not starts or starts[0][0] > 0:
-        starts.insert(0, (0, ""))
-    pieces = spans([start for start, _ in starts], len(text))
-    for (_, level), (start, end) in zip(starts, pieces, strict=True):
+    text = CODES.sub("", log.text)
+    heads = [(each.start(), each["level"], each["when"] or "") for each in RECORD.finditer(text)]
+    if not heads or heads[0][0] > 0:
+        heads.insert(0, (0, "", ""))
+    pieces = spans([start for start, *_ in heads], len(text))
+    for (_, level, when), (start, end) in zip(heads, pieces, strict=True):
         if text[start:end].strip():
-            yield mended.Record(level, text[start:end])
+            yield mended.Record(level, text[start:end], when, log)

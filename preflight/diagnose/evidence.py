@@ -105,14 +105,27 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Log:
+    """A log of heketi's, or a part of it: what it comes to, only all of them together tell."""
+
+    text: str
+    origin: str
+    namespace: str = ""
+
+
+@dataclass(frozen=True)
 class Reading:
-    """All that was read. `works` are the objects that are as they must be."""
+    """All that was read. `works` are the objects that are as they must be.
+
+    `logs` are heketi's, as long as they were not read together.
+    """
 
     evidence: tuple[Evidence, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     works: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
     unread: tuple[Unread, ...] = ()
+    logs: tuple[Log, ...] = ()
 
 
 @dataclass(frozen=True)

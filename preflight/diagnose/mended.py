@@ -4,7 +4,7 @@ A deployment that is run again goes on with the heketi of the run before, and it
 heketi tells each command that it has run in a pod, whatever came of it:
 `Failed to run command [COMMAND] on [TARGET]: Err[...` and `Ran command [COMMAND] on [TARGET]:
 Stdout [...` (pkg/remoteexec/kube/exec.go); before release 9, `Host: HOST Pod: POD Command:
-COMMAND`, `Result:` (executors/kubeexec/kubeexec.go). The log is in order, so that no time is read.
+COMMAND`, `Result:` (executors/kubeexec/kubeexec.go). The records are in order by now.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+
+from preflight.diagnose.evidence import Log
 
 FINE = frozenset({"DEBUG", "INFO"})
 
@@ -40,10 +42,12 @@ Deed = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Record:
-    """One record of the log, with all its lines; `level` is empty where it tells none."""
+    """One record of `log`, with all its lines; `level` and `when` are empty where it tells none."""
 
     level: str
     text: str
+    when: str
+    log: Log
 
     @property
     def fine(self) -> bool:

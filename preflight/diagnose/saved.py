@@ -13,12 +13,12 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from preflight.diagnose import deployment, inside, nodes, objects, plain
-from preflight.diagnose.evidence import Evidence, Kind, Reading, Unread
+from preflight.diagnose.evidence import Evidence, Kind, Log, Place, Reading, Unread
 from preflight.diagnose.spans import spans
 from preflight.errors import UsageError
 from preflight.facts.kubernetes.shapes import Object
@@ -72,7 +72,7 @@ def read(folder: Path) -> list[Reading]:
             readings.append(_unread(str(folder), f"only the first {MOST_FILES} files were read"))
             break
         readings.extend(file(path, name))
-    return readings
+    return deployment.joined(readings)
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -195,7 +195,7 @@ def _output(text: str, command: str, name: str) -> Iterator[Reading]:
     elif deployment.is_deployment(text):
         yield deployment.deployment(text, origin)
     elif deployment.is_heketi(text):
-        yield deployment.heketi(text, origin)
+        yield Reading(logs=(Log(text, origin),))
     elif inside.is_status(text):
         yield inside.status(text, what, origin)
     elif inside.is_journal(text):
@@ -210,17 +210,20 @@ def _within(reading: Reading, asked: re.Match[str] | None) -> Reading:
     """The namespace that the command named, for what does not tell it itself."""
     if asked is None:
         return reading
+    name = asked["namespace"]
     return replace(
         reading,
-        evidence=tuple(
-            replace(piece, namespace=piece.namespace or asked["namespace"])
-            for piece in reading.evidence
-        ),
-        places=tuple(
-            replace(place, namespace=place.namespace or asked["namespace"])
-            for place in reading.places
-        ),
+        evidence=_told_in(name, reading.evidence),
+        places=_told_in(name, reading.places),
+        logs=_told_in(name, reading.logs),
     )
+
+
+Told = TypeVar("Told", Evidence, Place, Log)
+
+
+def _told_in(namespace: str, told: Iterable[Told]) -> tuple[Told, ...]:
+    return tuple(replace(each, namespace=each.namespace or namespace) for each in told)
 
 
 def _pod(command: str, name: str) -> str | None:
