@@ -62,6 +62,20 @@ def test_ready_0_of_1_is_told_with_the_node_and_the_whole_cure(plane: Cluster) -
     assert inside(plane.asked()) == {POD}
 
 
+@pytest.mark.parametrize(
+    ("sample", "general"), [("N41", False), ("N41.given-up", False), ("N41-2", True)]
+)
+def test_a_glusterd_that_is_slow_is_no_port_that_is_held(
+    plane: Cluster, sample: str, *, general: bool
+) -> None:
+    break_node2(plane)
+    told = (SAMPLES / sample / POD / "systemctl.txt").read_text()
+    plane.says(f"exec/{POD}/systemctl status", told)
+    found = plane.diagnosed()
+    assert [(c.id, c.node, c.general) for c in found.causes] == [("N41", "node2", general)]
+    assert not any("rpcbind" in command for cause in found.causes for command in cause.cure)
+
+
 def test_every_call_has_the_deployers_words_and_a_limit(plane: Cluster) -> None:
     break_node2(plane)
     plane.diagnosed()
