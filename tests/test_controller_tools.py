@@ -78,25 +78,51 @@ def test_n40_brick_ports_are_those_of_the_images_gluster(
     assert (finding.cure == "policy: {brick_ports: 49152-60999}") is (status is Status.FAIL)
 
 
+OTHERS = frozenset({"sysinit.target", "system.slice"})
+BLOCKD = Image("p", "9.6", "masked", blockd="enabled", requires=OTHERS)
+OWN = Image("p", "4.1.5", "enabled", blockd="enabled", requires=OTHERS | {"rpcbind.service"})
+
+
 @pytest.mark.parametrize(
-    ("rpcbind", "socket", "status"),
+    ("rpcbind", "image", "status"),
     [
-        (Rpcbind.POD, "enabled", Status.PASS),
-        (Rpcbind.POD, "masked", Status.FAIL),  # N12
-        (Rpcbind.POD, "", Status.FAIL),
-        (Rpcbind.HOST, "masked", Status.PASS),
-        (Rpcbind.HOST, "enabled", Status.FAIL),  # N11
+        (Rpcbind.POD, OWN, Status.PASS),
+        (Rpcbind.POD, BLOCKD, Status.FAIL),  # N12
+        (Rpcbind.POD, replace(BLOCKD, socket=""), Status.FAIL),
+        (Rpcbind.HOST, BLOCKD, Status.PASS),
+        (Rpcbind.HOST, OWN, Status.FAIL),  # N11
     ],
 )
 def test_n11_n12_rpcbind_is_the_images_or_the_hosts(
-    rpcbind: Rpcbind, socket: str, status: Status
+    rpcbind: Rpcbind, image: Image, status: Status
 ) -> None:
     inventory = replace(INVENTORY, policy=Policy(rpcbind=rpcbind))
-    finding = found(gluster_image, inventory, image=Image("p", "4.1.5", socket))["rpcbind"]
+    finding = found(gluster_image, inventory, image=image)["rpcbind"]
     assert finding.status is status
     if status is Status.FAIL:
         other = Rpcbind.HOST if rpcbind is Rpcbind.POD else Rpcbind.POD
         assert f"rpcbind: {other.value}" in finding.cure
+
+
+NO_BLOCKD = replace(BLOCKD, blockd="disabled")
+"""As GLUSTER_BLOCK_ENABLED=FALSE makes it (gluster-containers, update-params.sh)."""
+
+
+@pytest.mark.parametrize("socket", ["masked", "disabled", ""])
+@pytest.mark.parametrize("rpcbind", Rpcbind)
+def test_an_image_in_which_nothing_needs_rpcbind_fits_either_policy(
+    rpcbind: Rpcbind, socket: str
+) -> None:
+    inventory = replace(INVENTORY, policy=Policy(rpcbind=rpcbind))
+    finding = found(gluster_image, inventory, image=replace(NO_BLOCKD, socket=socket))["rpcbind"]
+    assert (finding.status, finding.want) == (Status.PASS, "whichever policy.rpcbind")
+
+
+@pytest.mark.parametrize("requires", [OTHERS | {"rpcbind.service"}, frozenset()])
+def test_a_glusterd_that_needs_rpcbind_or_does_not_tell_is_no_such_image(
+    requires: frozenset[str],
+) -> None:
+    assert one(gluster_image, image=replace(NO_BLOCKD, requires=requires)).subject == "rpcbind"
 
 
 def test_c13_an_image_that_cannot_be_asked_is_a_warning_and_is_named() -> None:
@@ -189,6 +215,8 @@ def test_an_exec_that_works_nowhere_is_no_success(said: str) -> None:
 OLD_GLUSTER = """\
 glusterfs 4.1.5
 rpcbind.socket masked
+gluster-blockd.service enabled
+glusterd.service Requires=basic.target system.slice
 base-port 50000
 max-port 50100
 """
@@ -201,7 +229,14 @@ max-port 50100
         ("pod\n", Image("pod", complaint="it says nothing")),
         (
             f"pod\nDefaulting container name to glusterfs.\n{OLD_GLUSTER}",
-            Image("pod", "4.1.5", "masked", PortRange(50000, 50100)),
+            Image(
+                "pod",
+                "4.1.5",
+                "masked",
+                PortRange(50000, 50100),
+                blockd="enabled",
+                requires=frozenset({"basic.target", "system.slice"}),
+            ),
         ),
     ],
 )

@@ -193,11 +193,19 @@ def gluster(kube: Plane, inventory: Inventory) -> Iterator[None]:
     yield
 
 
+OF_10 = {
+    "gluster --version": (0, "glusterfs 10.3"),
+    "systemctl is-enabled rpcbind.socket": (1, "masked"),
+    "systemctl show --property=Requires glusterd.service": (
+        0,
+        "Requires=basic.target system.slice",
+    ),
+}
+
+
 def test_an_image_that_runs_is_asked(kube: Plane, inventory: Inventory) -> None:
     for node in played.NODES:
-        version, masked = (0, "glusterfs 10.3"), (1, "masked")
-        records = {"gluster --version": version, "systemctl is-enabled rpcbind.socket": masked}
-        kube.answers(node.name, records)
+        kube.answers(node.name, OF_10)
     with gluster(kube, inventory):
         assert broken(look(inventory, "gluster-image", "kubelet-reach")) == {
             ("gluster-image", "brick ports"): Status.FAIL,
@@ -207,6 +215,12 @@ def test_an_image_that_runs_is_asked(kube: Plane, inventory: Inventory) -> None:
         table = look(wide, "gluster-image", "kubelet-reach")
         assert table["gluster-image", "brick ports"].status is Status.PASS
         assert "exec and logs in" in table["kubelet-reach", "node1"].saw
+        for node in played.NODES:
+            kube.answers(
+                node.name, {"systemctl is-enabled gluster-blockd.service": (1, "disabled")}
+            )
+        rpcbind = look(wide, "gluster-image")["gluster-image", "rpcbind"]
+        assert (rpcbind.status, rpcbind.want) == (Status.PASS, "whichever policy.rpcbind")
 
 
 # --- the version gate --------------------------------------------------------------------------

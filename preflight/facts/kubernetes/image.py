@@ -19,6 +19,10 @@ _INSIDE = """\
 gluster --version | head -n 1
 printf 'rpcbind.socket '
 systemctl is-enabled rpcbind.socket 2>/dev/null || echo
+printf 'gluster-blockd.service '
+systemctl is-enabled gluster-blockd.service 2>/dev/null || echo
+printf 'glusterd.service '
+systemctl show --property=Requires glusterd.service 2>/dev/null || echo
 sed -n -e 's/^ *option  *base-port  */base-port /p' -e 's/^ *option  *max-port  */max-port /p' \
 /etc/glusterfs/glusterd.vol
 true"""
@@ -28,8 +32,10 @@ true"""
 class Image:
     """What a pod that runs it tells; `pod` is empty where none does, `complaint` why it told not.
 
-    `version` is of Gluster, `10.3`; `socket` what systemd says of the image's rpcbind.socket, empty
-    where it has none; `ports` are those that a glusterd of this configuration gives to bricks.
+    `version` is of Gluster, `10.3`; `socket` and `blockd` what systemd says of the image's
+    rpcbind.socket and gluster-blockd.service, empty where it has none; `requires` are the units
+    that its glusterd.service cannot do without, empty where systemd did not say; `ports` are those
+    that a glusterd of this configuration gives to bricks.
     """
 
     pod: str
@@ -37,6 +43,8 @@ class Image:
     socket: str = ""
     ports: PortRange = DEFAULT
     complaint: str = ""
+    blockd: str = ""
+    requires: frozenset[str] = frozenset()
 
     @property
     def major(self) -> int:
@@ -59,7 +67,14 @@ def parse_image(text: str) -> Image:
     ports = PortRange(
         int(told.get("base-port") or DEFAULT.first), int(told.get("max-port") or DEFAULT.last)
     )
-    return Image(pod, version[1], told.get("rpcbind.socket", ""), ports)
+    return Image(
+        pod,
+        version[1],
+        told.get("rpcbind.socket", ""),
+        ports,
+        blockd=told.get("gluster-blockd.service", ""),
+        requires=frozenset(told.get("glusterd.service", "").removeprefix("Requires=").split()),
+    )
 
 
 def image(kubectl: str, namespace: str) -> Probe[Image]:
