@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from preflight.errors import UsageError
 from preflight.model import Check, FleetCheck, Node, Role
@@ -29,7 +29,7 @@ def select_checks(
 
 
 def asked_for(
-    checks: Sequence[Check | FleetCheck], only: Sequence[str]
+    checks: Sequence[Check | FleetCheck], only: Collection[str]
 ) -> tuple[Check | FleetCheck, ...]:
     """All of `checks` but the controller's that `only` does not name.
 

@@ -218,7 +218,8 @@ def undo(  # noqa: PLR0913 - one parameter an option
     )
     way = repair.Way(version(), timeout)
     terms = Terms(yes, dry_run, output is Format.TEXT, write)
-    checks = select.judgeable(registry.checks(), whole=False)
+    named = {taken.done.check for taken in record.taken}
+    checks = select.asked_for(select.judgeable(registry.checks(), whole=False), named)
     with reach.again(wanted, record.nodes, checks) as fleet:
         undone = repair.take_back(
             record, fleet, way, lambda plan: terms.agreed(plan, len(fleet.nodes))
