@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from preflight.errors import PluginError, TransportError, Unknown
-from preflight.model import TIMED_OUT, Facts, Limits, Node, Output, Probe, Role
+from preflight.model import TIMED_OUT, Facts, Limits, Node, Output, Probe, Site
 from preflight.transport import Shell
 
 TURN = 0.5
@@ -54,7 +54,7 @@ def collect(node: Node, probes: Iterable[Probe[object]], shell: Shell, limits: L
     lost, cure = None, ""
     if remote:
         try:
-            output = shell.run(script(remote, mark, limits, node.role), limits)
+            output = shell.run(script(remote, mark, limits, node.site), limits)
         except TransportError as exc:
             lost, cure = str(exc), exc.cure
         except PluginError:
@@ -134,21 +134,23 @@ def unite(probes: Iterable[Probe[object]]) -> list[Probe[object]]:
     return list(by_name.values())
 
 
-def head(mark: str, role: Role = Role.STORAGE) -> str:
+def head(mark: str, site: Site | None = None) -> str:
     """What every script begins with: a locale, a path, and `mark WORDS` for both streams.
 
-    On the controller the user's own PATH goes first: the kubectl and the python that a deployment
-    runs are those that it finds.
+    On the controller, which has a `site`, the user's own PATH goes first: the kubectl and the
+    python that a deployment runs are those that it finds. An undo there has the $KUBECONFIG of the
+    run that it takes back.
     """
-    places = f"$PATH:{_ROOTS}" if role is Role.CONTROLLER else f"{_ROOTS}:$PATH"
-    return _HEAD.replace("PLACES", places).replace("MARK", mark)
+    places = f"$PATH:{_ROOTS}" if site else f"{_ROOTS}:$PATH"
+    told = f"export KUBECONFIG={shlex.quote(site.kubeconfig)}\n" if site and site.kubeconfig else ""
+    return told + _HEAD.replace("PLACES", places).replace("MARK", mark)
 
 
 def script(
-    probes: Sequence[Probe[object]], mark: str, limits: Limits, role: Role = Role.STORAGE
+    probes: Sequence[Probe[object]], mark: str, limits: Limits, site: Site | None = None
 ) -> str:
     """Build the one script that asks all of `probes`, with `mark` between their answers."""
-    lines = [head(mark, role)]
+    lines = [head(mark, site)]
     for number, probe in enumerate(probes):
         command = f"timeout -s KILL {limits.probe:g} sh -c {shlex.quote(probe.command)} </dev/null"
         lines.append(f'{command}\nmark "{number} $?"\n')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from preflight.model import Inventory, Node, Role, Site
 
 NAME, HERE = "controller", "localhost"
@@ -22,5 +24,14 @@ def controller(inventory: Inventory) -> Node:
         role=Role.CONTROLLER,
         become=False,
         policy=inventory.policy,
-        site=Site(inventory.nodes, inventory.deployer),
+        site=Site(inventory.nodes, inventory.deployer, kubeconfig()),
     )
+
+
+def kubeconfig() -> str:
+    """The user's $KUBECONFIG, which may be a list, for a kubectl that is started anywhere.
+
+    An undo is in another folder by then, and gk-deploy has one of its own.
+    """
+    named = os.environ.get("KUBECONFIG", "").split(os.pathsep)
+    return os.pathsep.join(os.path.abspath(each) for each in named if each)  # noqa: PTH100 - no links followed

@@ -154,10 +154,14 @@ class Deployer:
 
 @dataclass(frozen=True)
 class Site:
-    """What the controller's checks compare the cluster with: the nodes, and how it is reached."""
+    """What the controller's checks compare the cluster with: the nodes, and how it is reached.
+
+    `kubeconfig` is the user's $KUBECONFIG, absolute; empty where it names nothing.
+    """
 
     nodes: tuple[Node, ...]
     deployer: Deployer
+    kubeconfig: str = ""
 
 
 @dataclass(frozen=True)

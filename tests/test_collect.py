@@ -20,7 +20,7 @@ import pytest
 
 from preflight.collect import collect, cut, read_reply, script, side_by_side, unite
 from preflight.errors import PluginError, TransportError, Unknown
-from preflight.model import Facts, Limits, Node, Output, Probe, Role
+from preflight.model import Deployer, Facts, Limits, Node, Output, Probe, Site
 
 NODE = Node("node1", "192.0.2.1", "192.0.2.1")
 LIMITS = Limits(connect=5, probe=1, node=20)
@@ -257,8 +257,8 @@ def test_the_controllers_user_is_believed_which_program_is_meant(tmp_path: Path)
     program.chmod(0o755)
     shell = Here(["env", f"PATH={tmp_path}:/usr/bin:/bin", "sh", "-s"])
     asked = probe("whose", "awk 'BEGIN { print \"of root\" }'")
-    for role, whose in ((Role.CONTROLLER, "mine\n"), (Role.STORAGE, "of root\n")):
-        assert collect(replace(NODE, role=role), [asked], shell, LIMITS)[asked] == whose
+    for site, whose in ((Site((), Deployer()), "mine\n"), (None, "of root\n")):
+        assert collect(replace(NODE, site=site), [asked], shell, LIMITS)[asked] == whose
 
 
 def test_two_probes_of_one_name_are_a_mistake() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from preflight import journal, registry, survey, transport
 from preflight.apply import Applied, apply
+from preflight.collect import collect
 from preflight.controller import controller
 from preflight.deploy.place import claimed
 from preflight.errors import DeployError, Unknown, UsageError
@@ -29,11 +30,13 @@ from preflight.model import (
     Limits,
     Node,
     Plan,
+    Probe,
     Risk,
     Step,
 )
 from preflight.plan import plan
 from preflight.reach import Wanted, reach
+from preflight.transport import Local
 from preflight.undo import in_use, reverse
 from tests.judged import (
     CONFIG,
@@ -299,6 +302,8 @@ def test_the_journal_has_all_of_the_controller() -> None:
         gk_deploy=Path("/g"), kubeconfig=Path("/k"), tolerate=("a:b",), images=(("a", "b"),)
     )
     node = controller(replace(INVENTORY, deployer=deployer))
+    assert node.site
+    node = replace(node, site=replace(node.site, kubeconfig="/k:/l"))
     assert node_of(node_plain(node)) == node
     before = {key: value for key, value in node_plain(INVENTORY.nodes[0]).items() if key != "site"}
     assert node_of(before) == INVENTORY.nodes[0], "one of a journal that had none"
@@ -428,6 +433,28 @@ def test_a_step_of_the_controller_finds_the_program_that_its_probes_found(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert applied(controller(INVENTORY), Step(("awk", "1")))[1].done[0].out == b"mine\n"
+
+
+def test_an_undo_in_another_folder_has_the_kubeconfigs_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("KUBECONFIG", "one::/two")
+    monkeypatch.chdir(tmp_path)
+    told = Step(("sh", "-c", 'echo "$KUBECONFIG"'))
+    kept, _ = applied(controller(INVENTORY), Step(("true",), undo=told))
+    monkeypatch.chdir("/")
+    monkeypatch.delenv("KUBECONFIG")
+    record = journal.read(kept.folder)
+    [node], [back] = (
+        record.nodes,
+        reverse(record, {n.name: Facts(n, {}) for n in record.nodes}).actions,
+    )
+    [step] = back.steps
+    assert isinstance(step, Step)
+    assert applied(node, step)[1].done[0].out == f"{tmp_path}/one:/two\n".encode()
+    probe = Probe("kubeconfig", 'echo "$KUBECONFIG"', str.strip)
+    assert collect(node, [probe], Local(become=False), Limits())[probe] == f"{tmp_path}/one:/two"
 
 
 def test_no_deployment_begins_while_the_cluster_is_put_right(

@@ -113,7 +113,7 @@ def script(  # noqa: PLR0913 - all that is in it
     going = "going=on" if keep_going else "going="
     lock = str(controller_lock()) if node.role is Role.CONTROLLER else LOCK
     places = f"lock={shlex.quote(lock)} kept={shlex.quote(f'{kept_below(node)}/{run}')}"
-    lines = [head(marks.steps, node.role), places, _HANDS]
+    lines = [head(marks.steps, node.site), places, _HANDS]
     lines.append(f"patience={PATIENCE} tries={LOCK_TRIES} {going}")
     lines.append(f'work() {{\necho {shlex.quote(_who())} >"$lock"\n{_ROOM}')
     lines.append("\n".join(f"step_{number}" for number in range(len(steps))))

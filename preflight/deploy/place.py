@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from preflight.controller import kubeconfig
 from preflight.deploy.tree import Tree
 from preflight.errors import DeployError
 from preflight.facts.kubernetes.command import way
@@ -164,14 +165,9 @@ def _holds(file: Path, content: bytes) -> bool:
 def kubectl_wrapper(deployer: Deployer) -> str:
     """A program called kubectl, which is the name that gk-deploy's `-c` takes (C7)."""
     words = [shutil.which(deployer.kubectl) or deployer.kubectl, *way(deployer)]
-    return f'#!/bin/sh\n{_kubeconfig()}exec {shlex.join(words)} "$@"\n'
-
-
-def _kubeconfig() -> str:
-    """The user's $KUBECONFIG for one that is started in another folder."""
-    named = os.environ.get("KUBECONFIG", "")
-    files = [os.path.abspath(each) for each in named.split(os.pathsep) if each]  # noqa: PTH100 - no links followed
-    return f"export KUBECONFIG={shlex.quote(os.pathsep.join(files))}\n" if files else ""
+    named = kubeconfig()
+    export = f"export KUBECONFIG={shlex.quote(named)}\n" if named else ""
+    return f'#!/bin/sh\n{export}exec {shlex.join(words)} "$@"\n'
 
 
 @contextmanager

@@ -91,7 +91,11 @@ def node_plain(node: Node) -> dict[str, object]:
 def _site_plain(site: Site) -> dict[str, object]:
     told = asdict(site.deployer)
     paths = {name: str(told[name]) if told[name] else None for name in _PATHS}
-    return {"nodes": [node_plain(node) for node in site.nodes], "deployer": {**told, **paths}}
+    return {
+        "nodes": [node_plain(node) for node in site.nodes],
+        "deployer": {**told, **paths},
+        "kubeconfig": site.kubeconfig,
+    }
 
 
 def _site_of(plain: Mapping[str, Any]) -> Site:
@@ -100,7 +104,8 @@ def _site_of(plain: Mapping[str, Any]) -> Site:
     deployer = Deployer(
         **{**told, **paths, "tolerate": tuple(told["tolerate"]), "images": _pairs(told["images"])}
     )
-    return Site(tuple(node_of(node) for node in plain["nodes"]), deployer)
+    nodes = tuple(node_of(node) for node in plain["nodes"])
+    return Site(nodes, deployer, plain.get("kubeconfig", ""))
 
 
 def node_of(plain: Mapping[str, Any]) -> Node:
