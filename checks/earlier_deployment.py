@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from preflight.facts import kubernetes
-from preflight.facts.kubernetes import CONFIG, ENDPOINTS, LABEL, Member, Object, Planned, Unreadable
+from preflight.facts.kubernetes import CONFIG, ENDPOINTS, LABEL, Listed, Member, Planned, Unreadable
 from preflight.plugin import (
     Facts,
     Finding,
@@ -75,7 +75,7 @@ def earlier_deployment(facts: Facts) -> Iterator[Finding]:
 class Left:
     """What is there, by kind and name, and how kubectl is called for it."""
 
-    objects: dict[tuple[str, str], Object]
+    objects: dict[tuple[str, str], Listed]
     kubectl: str
 
     def there(self, *keys: tuple[str, str]) -> list[str]:

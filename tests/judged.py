@@ -11,9 +11,9 @@ from preflight.facts.deployer import Python, Script
 from preflight.facts.kubernetes import (
     Image,
     Kubelet,
+    Listed,
     Member,
     Namespace,
-    Object,
     Planned,
     Right,
     Told,
@@ -31,8 +31,8 @@ INVENTORY = Inventory(NODES)
 SCRIPT = Script("/g/deploy/gk-deploy", next(iter(deployer.KNOWN)), templates=True, commit="7246eb4")
 FINE = Kubelet(Try(""), "kube-system/proxy", Try(""), Try(""))
 TOPOLOGY = tuple(Planned(n.name, n.storage or "", 1, ("/dev/sda",)) for n in NODES)
-CONFIG = Object("Secret", kubernetes.CONFIG)
-HEKETI = Object("Deployment", "heketi", 1, 1)
+CONFIG = Listed("Secret", kubernetes.CONFIG)
+HEKETI = Listed("Deployment", "heketi", 1, 1)
 
 
 def version(text: str) -> Told:
@@ -94,16 +94,16 @@ def members(*changed: Member, without: str = "") -> tuple[Member, ...]:
 
 GOOD = (
     replace(HEKETI, ready=0),
-    Object("Service", "heketi"),
-    Object("DaemonSet", "glusterfs", 3, 3),
-    Object("Endpoints", "heketi-storage-endpoints"),
-    Object("Service", "heketi-storage-endpoints"),
+    Listed("Service", "heketi"),
+    Listed("DaemonSet", "glusterfs", 3, 3),
+    Listed("Endpoints", "heketi-storage-endpoints"),
+    Listed("Service", "heketi-storage-endpoints"),
     CONFIG,
-    Object("Secret", "heketi-admin-key"),
+    Listed("Secret", "heketi-admin-key"),
 )
 """What a good deployment has made, while its heketi restarts."""
 
 ENDPOINTS = (
-    Object("Endpoints", "heketi-storage-endpoints"),
-    Object("Service", "heketi-storage-endpoints"),
+    Listed("Endpoints", "heketi-storage-endpoints"),
+    Listed("Service", "heketi-storage-endpoints"),
 )

@@ -19,7 +19,7 @@ from preflight import registry, select
 from preflight.controller import controller
 from preflight.errors import Unknown, UsageError
 from preflight.facts import kubernetes
-from preflight.facts.kubernetes import Kubelet, Object, Right, Told, Try
+from preflight.facts.kubernetes import Kubelet, Listed, Right, Told, Try
 from preflight.judge import judge
 from preflight.model import Check, Facts, Inventory, Policy, Role, Rpcbind, Status
 from tests.judged import (
@@ -176,7 +176,7 @@ BREAKS: list[tuple[Check, dict[str, Any]]] = [
     (kubernetes_rights, {"rights": (Right("get", "pods", allowed=False),)}),
     (kubelet_reach, {"kubelet": Kubelet(Try("refused"))}),
     (earlier_deployment, {"objects": GOOD}),
-    (earlier_deployment, {"objects": (*ENDPOINTS, Object("Service", "heketi"))}),
+    (earlier_deployment, {"objects": (*ENDPOINTS, Listed("Service", "heketi"))}),
     (earlier_deployment, {"objects": (HEKETI,)}),
     (gk_deploy, {"gk_deploy": None, "python": None}),
 ]

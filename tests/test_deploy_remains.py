@@ -16,9 +16,9 @@ from preflight.deploy.keys import Keys
 from preflight.deploy.remains import Remains, remains
 from preflight.errors import DeployError, Unknown, UsageError
 from preflight.facts.deployment import Heketi, StorageClass, Stored, parse_keys
-from preflight.facts.kubernetes import Binding, Object
+from preflight.facts.kubernetes import Binding, Listed
 from preflight.facts.kubernetes.pods import Part, Pod
-from preflight.facts.kubernetes.selected import Selected, parse_selected
+from preflight.facts.kubernetes.selectors import Selected, parse_selected
 from preflight.model import Facts, Probe
 from tests.judged import INVENTORY, member
 
@@ -113,12 +113,12 @@ def test_owners_in_a_circle_are_nobodys() -> None:
 def test_data_without_the_label_is_deleted_and_a_program_stays() -> None:
     """gk-deploy labels the secret with the topology in a step of its own, which may not come."""
     objects = (
-        Object("Secret", "heketi-config-secret"),
-        Object("Job", "heketi-storage-copy-job"),
-        Object("Deployment", "heketi"),
-        Object("DaemonSet", "glusterfs"),
-        Object("Secret", "heketi"),
-        Object("Service", "mine"),
+        Listed("Secret", "heketi-config-secret"),
+        Listed("Job", "heketi-storage-copy-job"),
+        Listed("Deployment", "heketi"),
+        Listed("DaemonSet", "glusterfs"),
+        Listed("Secret", "heketi"),
+        Listed("Service", "mine"),
     )
     pods = (
         Pod("glusterfs-a", Part.GLUSTER, "node1", "Running", 1, 1),
@@ -135,7 +135,7 @@ def test_data_without_the_label_is_deleted_and_a_program_stays() -> None:
 
 def test_endpoints_go_with_their_service() -> None:
     name = "heketi-storage-endpoints"
-    alone = (Object("Endpoints", name),)
+    alone = (Listed("Endpoints", name),)
     assert found(objects=alone).own == (("Endpoints", name, True),)
     there = found(objects=alone, selected=(Selected("Service", name),))
     assert (there.objects, there.own) == ((f"Service {name}", f"Endpoints {name}"), ())

@@ -10,7 +10,7 @@ import pytest
 
 from checks.earlier_deployment import earlier_deployment
 from preflight.facts import kubernetes
-from preflight.facts.kubernetes import Object, Planned
+from preflight.facts.kubernetes import Listed, Planned
 from preflight.model import Status
 from tests.judged import CONFIG, ENDPOINTS, GOOD, HEKETI, TOPOLOGY, found, member, members, one
 
@@ -54,7 +54,7 @@ def test_nothing_of_a_deployment_whose_heketi_restarts_is_a_leftover() -> None:
 
 
 def test_a_heketi_service_without_a_deployment_fails_beside_what_else_is_left() -> None:
-    findings = found(earlier_deployment, objects=(Object("Service", "heketi"), *ENDPOINTS))
+    findings = found(earlier_deployment, objects=(Listed("Service", "heketi"), *ENDPOINTS))
     assert {subject: each.status for subject, each in findings.items()} == {
         "heketi": Status.FAIL,
         "heketi-storage": Status.FAIL,
@@ -62,7 +62,7 @@ def test_a_heketi_service_without_a_deployment_fails_beside_what_else_is_left() 
 
 
 def test_what_gkprep_itself_has_made_is_no_leftover() -> None:
-    keys = (Object("Secret", "heketi-admin-key"),)
+    keys = (Listed("Secret", "heketi-admin-key"),)
     [finding] = found(earlier_deployment, objects=keys).values()
     assert finding.status is Status.PASS
 
@@ -115,12 +115,12 @@ def test_d9_a_secret_without_a_topology_is_another_one() -> None:
     assert one(earlier_deployment, objects=(CONFIG,), topology=None).status is Status.FAIL
 
 
-JOB = Object("Job", "heketi-storage-copy-job", 0, 1)
-BEGUN = (Object("Deployment", "deploy-heketi", 1, 1), Object("Service", "deploy-heketi"))
+JOB = Listed("Job", "heketi-storage-copy-job", 0, 1)
+BEGUN = (Listed("Deployment", "deploy-heketi", 1, 1), Listed("Service", "deploy-heketi"))
 
 
 @pytest.mark.parametrize("also", [(JOB,), BEGUN, (*BEGUN, JOB)])
-def test_d8_a_volume_that_was_made_already_fails(also: tuple[Object, ...]) -> None:
+def test_d8_a_volume_that_was_made_already_fails(also: tuple[Listed, ...]) -> None:
     finding = one(earlier_deployment, objects=(*ENDPOINTS, *also))
     assert (finding.status, finding.says) == (
         Status.FAIL,
@@ -143,7 +143,7 @@ def test_a_deployment_that_can_be_carried_on_is_a_warning() -> None:
 
 
 def test_d5_a_daemonset_that_is_there_stays_as_it_is() -> None:
-    finding = one(earlier_deployment, objects=(Object("DaemonSet", "glusterfs", 2, 3),))
+    finding = one(earlier_deployment, objects=(Listed("DaemonSet", "glusterfs", 2, 3),))
     assert finding.status is Status.WARN
     assert "2 of 3 pods ready; it stays as it is" in finding.saw
 

@@ -19,7 +19,7 @@ from preflight.controller import controller
 from preflight.deploy.place import claimed
 from preflight.errors import DeployError, Unknown, UsageError
 from preflight.facts.block import devices
-from preflight.facts.kubernetes import Binding, Namespace, Object, Told, Version
+from preflight.facts.kubernetes import Binding, Listed, Namespace, Told, Version
 from preflight.journal.plain import node_of, node_plain
 from preflight.judge import judge, needs
 from preflight.model import (
@@ -52,7 +52,7 @@ CHECKS = {check.id: check for check in registry.checks()}
 HERE = replace(INVENTORY, deployer=Deployer(kubeconfig=Path("/k c"), context="prod"))
 KUBECTL = "kubectl --request-timeout=10s '--kubeconfig=/k c' --context=prod"
 STALE = Binding("edit", ("ServiceAccount gone/heketi-service-account",))
-SECRET = Object("Secret", "heketi-storage-secret")
+SECRET = Listed("Secret", "heketi-storage-secret")
 
 
 def planned(name: str, inventory: Inventory = HERE, **given: object) -> Plan:
@@ -134,12 +134,12 @@ def test_c11_leftovers_are_deleted_endpoints_before_their_service() -> None:
 @pytest.mark.parametrize(
     ("living", "name"),
     [
-        ((Object("Service", "heketi"),), "service/heketi"),
+        ((Listed("Service", "heketi"),), "service/heketi"),
         (BEGUN, "deployment/deploy-heketi"),
     ],
 )
 def test_c11_d9_nothing_is_deleted_that_a_heketi_may_need(
-    living: tuple[Object, ...], name: str
+    living: tuple[Listed, ...], name: str
 ) -> None:
     given: Any = {"objects": (*ENDPOINTS, CONFIG, *living), "topology": TOPOLOGY[:2]}
     why = f"{name} is there: take it back with `gkprep deploy --abort`"
@@ -154,7 +154,7 @@ def test_a_heketi_that_restarts_loses_nothing() -> None:
 
 
 def test_d9_a_topology_that_is_another_is_deleted() -> None:
-    objects = (CONFIG, Object("Secret", "heketi-admin-key"), BEGUN[1])
+    objects = (CONFIG, Listed("Secret", "heketi-admin-key"), BEGUN[1])
     found = planned("earlier-deployment", objects=objects, topology=TOPOLOGY[:2])
     [(do, _)] = shown(found)
     assert do == f"{KUBECTL} --namespace=glusterfs delete secret heketi-config-secret"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from checks.kubelet_reach import kubelet_reach
 from preflight.facts import kubernetes
-from preflight.facts.kubernetes import Image, Try, tried
-from preflight.facts.kubernetes.kubelet import Kubelet
+from preflight.facts.kubernetes import Image, Try, images, kubelets, tried
+from preflight.facts.kubernetes.kubelets import Kubelet
 from preflight.model import Status
 from tests.judged import FINE, found
 
@@ -50,8 +49,7 @@ def answer(command: str, shell: str = "sh") -> str:
 def test_an_image_that_answers_too_late_is_said_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = sys.modules["preflight.facts.kubernetes.image"]  # the package has its function
-    monkeypatch.setattr(module, "PATIENCE", 1)
+    monkeypatch.setattr(images, "PATIENCE", 1)
     probe = kubernetes.image(
         standin(tmp_path, "*exec*) exec sleep 30;;", "*pods*) echo pod-1;;"), "n"
     )
@@ -64,8 +62,7 @@ def test_ways_are_tried_side_by_side(
 ) -> None:
     if not shutil.which(shell):
         pytest.skip(f"no {shell}")
-    module = sys.modules["preflight.facts.kubernetes.kubelet"]  # the package has its function
-    monkeypatch.setattr(module, "PATIENCE", 2)
+    monkeypatch.setattr(kubelets, "PATIENCE", 2)
     kubectl = standin(
         tmp_path,
         "*healthz*|*exec*) sleep 1; echo ok;;",

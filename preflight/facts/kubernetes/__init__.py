@@ -1,12 +1,12 @@
 """The cluster, as kubectl on the controller tells of it.
 
-    command   how kubectl is called     objects  namespace, binding, what was deployed before
-    version   kubectl's, the server's   kubelet  whether the API server reaches a node's kubelet
-    members   the cluster's nodes       image    what is in the Gluster image
-    claims    claims, and volumes       pods     what each is for, and whether it does it
-    rights    what the user may do      shapes   parts of an object, whatever it lacks
-    selected  what an abort would delete
-    tried     one try of what the API server passes on to a kubelet
+    command    how kubectl is called     existing  namespace, binding, what was deployed before
+    version    kubectl's, the server's   kubelets  whether the API server reaches a node's kubelet
+    members    the cluster's nodes       images    what is in the Gluster image
+    claims     claims, and volumes       pods      what each is for, and whether it does it
+    reviews    what the user may do      shapes    parts of an object, whatever it lacks
+    selectors  what an abort would delete
+    tried      one try of what the API server passes on to a kubelet
 
 Each probe is made from `kubectl(node)`, the words that call it: whichever cluster those lead to is
 a part of the question. Where the API server's own answer is all that is wanted, it is asked for as
@@ -18,18 +18,15 @@ from __future__ import annotations
 
 from preflight.facts.kubernetes.claims import Claim, Volume, claim, volumes
 from preflight.facts.kubernetes.command import kubectl, site
-from preflight.facts.kubernetes.image import Image, image
-from preflight.facts.kubernetes.kubelet import Kubelet, kubelet
-from preflight.facts.kubernetes.members import LABEL, Member, Taint, nodes
-from preflight.facts.kubernetes.objects import (
+from preflight.facts.kubernetes.existing import (
     ACCOUNT,
     BINDING,
     CONFIG,
     ENDPOINTS,
     ROLE,
     Binding,
+    Listed,
     Namespace,
-    Object,
     Planned,
     Unreadable,
     binding,
@@ -38,8 +35,11 @@ from preflight.facts.kubernetes.objects import (
     objects,
     topology,
 )
-from preflight.facts.kubernetes.rights import Right, rights
-from preflight.facts.kubernetes.selected import Selected, selected
+from preflight.facts.kubernetes.images import Image, image
+from preflight.facts.kubernetes.kubelets import Kubelet, kubelet
+from preflight.facts.kubernetes.members import LABEL, Member, Taint, nodes
+from preflight.facts.kubernetes.reviews import Right, rights
+from preflight.facts.kubernetes.selectors import Selected, selected
 from preflight.facts.kubernetes.tried import Try
 from preflight.facts.kubernetes.version import Told, Version, client, server
 
@@ -54,9 +54,9 @@ __all__ = [
     "Claim",
     "Image",
     "Kubelet",
+    "Listed",
     "Member",
     "Namespace",
-    "Object",
     "Planned",
     "Right",
     "Selected",

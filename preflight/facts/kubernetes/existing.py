@@ -52,8 +52,8 @@ class Binding:
 
 
 @dataclass(frozen=True)
-class Object:
-    """One object: `ready` of `wanted` pods or completions, 0 of 0 where that means nothing."""
+class Listed:
+    """An object in a listing: `ready` of `wanted` pods or completions, 0 of 0 where it has none."""
 
     kind: str
     name: str
@@ -100,13 +100,13 @@ def _subject(subject: dict[str, Any]) -> str:
     return f"{subject['kind']} {name}"
 
 
-def parse_objects(text: str) -> tuple[Object, ...]:
+def parse_objects(text: str) -> tuple[Listed, ...]:
     """Lines `Kind name ready/wanted`, either number left out where the kind has none."""
     found = []
     for line in text.splitlines():
         kind, name, numbers = line.split(" ")
         ready, _, wanted = numbers.partition("/")
-        found.append(Object(kind, name, int(ready or 0), int(wanted or 0)))
+        found.append(Listed(kind, name, int(ready or 0), int(wanted or 0)))
     return tuple(found)
 
 
@@ -205,7 +205,7 @@ END""",
     )
 
 
-def objects(kubectl: str, namespace: str) -> Probe[tuple[Object, ...]]:
+def objects(kubectl: str, namespace: str) -> Probe[tuple[Listed, ...]]:
     """What is in the namespace, of the kinds that gk-deploy makes; names only, no contents."""
     listing = f'{{range .items[*]}}{_LINE}{{"\\n"}}{{end}}'
     return Probe(
