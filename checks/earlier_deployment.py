@@ -25,9 +25,9 @@ DAEMONSET, LABELLED = ("DaemonSet", "glusterfs"), "glusterfs"
 HEKETI, SERVICE = ("Deployment", "heketi"), ("Service", "heketi")
 DEPLOY_HEKETI = ("Deployment", "deploy-heketi")
 BEGUN = (DEPLOY_HEKETI, ("Service", "deploy-heketi"))
-JOB = ("Job", "heketi-storage-copy-job")
+JOB = ("Job", kubernetes.COPY_JOB)
 STORAGE_SERVICE, STORAGE_ENDPOINTS = ("Service", ENDPOINTS), ("Endpoints", ENDPOINTS)
-DATABASE = ("Secret", "heketi-storage-secret")
+DATABASE = ("Secret", kubernetes.DATABASE)
 STORED = (JOB, STORAGE_SERVICE, STORAGE_ENDPOINTS, DATABASE)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from preflight.facts import kubernetes
+from preflight.facts.kubernetes import ENFORCE, PRIVILEGED
 from preflight.plugin import Facts, Finding, Unknown, controller_check, fail, ok, warn
 
 ENFORCED = (1, 23)
@@ -44,13 +45,10 @@ def kubernetes_namespace(facts: Facts) -> Iterator[Finding]:
     elif seen.phase != "Active":
         cure = f"{words} get namespace {name} -o yaml  # its conditions say what it waits for"
         yield fail(name, f"it is {seen.phase}", WANT, cure=cure)
-    elif seen.enforce in {"", "privileged"}:
+    elif seen.enforce in {"", PRIVILEGED}:
         yield ok(name, f"enforces {seen.enforce or 'nothing of its own'}", WANT)
     else:
-        cure = (
-            f"{words} label --overwrite namespace {name}"
-            " pod-security.kubernetes.io/enforce=privileged"
-        )
+        cure = f"{words} label --overwrite namespace {name} {ENFORCE}={PRIVILEGED}"
         version = facts[kubernetes.server(words)].version
         if version is None:
             raise Unknown("whether the API server enforces Pod Security depends on its version")

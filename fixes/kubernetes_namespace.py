@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from checks.kubernetes_namespace import kubernetes_namespace
 from fixes._cluster import ERASE, change, url, which
 from preflight.facts import kubernetes
+from preflight.facts.kubernetes import ENFORCE, PRIVILEGED
 from preflight.plugin import Facts, Finding, Risk, Step, Unfixable, fix
-
-ENFORCE = "pod-security.kubernetes.io/enforce"
-OPEN = "privileged"
 
 # What it prints is for the undo: which namespace of that name it has made.
 CREATE = """\
@@ -41,18 +39,19 @@ done
 erase "$made" "${there#* }"\
 """
 
+# The dots of a key are escaped in a JSONPath (kubernetes.io/docs, JSONPath Support).
+_KEY = ENFORCE.replace(".", r"\.")
 # The namespace is the very one, and is still open or closed as it was seen.
-LOOK = """\
+LOOK = f"""\
 name=$1 uid=$2 old=$3 new=$4
-seen=$(kubectl get namespace "$name" --ignore-not-found -o jsonpath='{.metadata.uid} \
-{.metadata.resourceVersion} {.metadata.labels.pod-security\\.kubernetes\\.io/enforce}') || exit
+seen=$(kubectl get namespace "$name" --ignore-not-found -o jsonpath='{{.metadata.uid}} \
+{{.metadata.resourceVersion}} {{.metadata.labels.{_KEY}}}') || exit
 set -- $seen
-[ "${1-}" = "$uid" ] || { echo "there is another namespace $name by now, or none" >&2; exit 1; }
-other() { echo "the namespace $name stays, it enforces ${1:-no level} by now" >&2; exit 1; }
-label() {
-  kubectl label --overwrite --resource-version="$1" namespace "$name" \\
-    "pod-security.kubernetes.io/enforce=$new" >&2
-}
+[ "${{1-}}" = "$uid" ] || {{ echo "there is another namespace $name by now, or none" >&2; exit 1; }}
+other() {{ echo "the namespace $name stays, it enforces ${{1:-no level}} by now" >&2; exit 1; }}
+label() {{
+  kubectl label --overwrite --resource-version="$1" namespace "$name" "{ENFORCE}=$new" >&2
+}}
 """
 # What it prints tells the undo that it was gkprep that has opened it.
 LABEL = """\
@@ -89,7 +88,7 @@ def open_namespace(finding: Finding, facts: Facts) -> Iterator[Step]:
     if seen.phase != "Active":
         raise Unfixable(f"it is {seen.phase}: its conditions say what it waits for")
     label = f"{words} label --overwrite namespace {name} {ENFORCE}"
-    close = change(facts, LOOK + UNLABEL, name, seen.uid, OPEN, seen.enforce)
+    close = change(facts, LOOK + UNLABEL, name, seen.uid, PRIVILEGED, seen.enforce)
     back = Step(close, shown=f"{label}={seen.enforce}", fed_output=True)
-    make_open = change(facts, LOOK + LABEL, name, seen.uid, seen.enforce, OPEN)
-    yield Step(make_open, shown=f"{label}={OPEN}", undo=back)
+    make_open = change(facts, LOOK + LABEL, name, seen.uid, seen.enforce, PRIVILEGED)
+    yield Step(make_open, shown=f"{label}={PRIVILEGED}", undo=back)

@@ -15,6 +15,8 @@ from preflight.facts.kubernetes import (
     ACCOUNT,
     BINDING,
     CONFIG,
+    COPY_JOB,
+    DATABASE,
     ENDPOINTS,
     Volume,
     kubectl,
@@ -35,8 +37,8 @@ BOUND: Key = ("ClusterRoleBinding", BINDING)
 CLEARED: frozenset[Key] = frozenset(
     {
         ("Secret", CONFIG),
-        ("Secret", "heketi-storage-secret"),
-        ("Job", "heketi-storage-copy-job"),
+        ("Secret", DATABASE),
+        ("Job", COPY_JOB),
         ("Endpoints", ENDPOINTS),
     }
 )

@@ -6,6 +6,7 @@
     claims     claims, and volumes       pods      what each is for, and whether it does it
     reviews    what the user may do      shapes    parts of an object, whatever it lacks
     selectors  what an abort would delete
+    names      what gk-deploy, heketi-cli and Kubernetes call things
     tried      one try of what the API server passes on to a kubelet
 
 Each probe is made from `kubectl(node)`, the words that call it: whichever cluster those lead to is
@@ -19,11 +20,6 @@ from __future__ import annotations
 from preflight.facts.kubernetes.claims import Claim, Volume, claim, volumes
 from preflight.facts.kubernetes.command import kubectl, site
 from preflight.facts.kubernetes.existing import (
-    ACCOUNT,
-    BINDING,
-    CONFIG,
-    ENDPOINTS,
-    ROLE,
     Binding,
     Listed,
     Namespace,
@@ -38,6 +34,17 @@ from preflight.facts.kubernetes.existing import (
 from preflight.facts.kubernetes.images import Image, image
 from preflight.facts.kubernetes.kubelets import Kubelet, kubelet
 from preflight.facts.kubernetes.members import LABEL, Member, Taint, nodes
+from preflight.facts.kubernetes.names import (
+    ACCOUNT,
+    BINDING,
+    CONFIG,
+    COPY_JOB,
+    DATABASE,
+    ENDPOINTS,
+    ENFORCE,
+    PRIVILEGED,
+    ROLE,
+)
 from preflight.facts.kubernetes.reviews import Right, rights
 from preflight.facts.kubernetes.selectors import Selected, selected
 from preflight.facts.kubernetes.tried import Try
@@ -47,8 +54,12 @@ __all__ = [
     "ACCOUNT",
     "BINDING",
     "CONFIG",
+    "COPY_JOB",
+    "DATABASE",
     "ENDPOINTS",
+    "ENFORCE",
     "LABEL",
+    "PRIVILEGED",
     "ROLE",
     "Binding",
     "Claim",

@@ -8,15 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from preflight.facts.kubernetes.command import get
+from preflight.facts.kubernetes.names import ACCOUNT, BINDING, CONFIG, ENFORCE, ROLE
 from preflight.model import Probe
 
-BINDING = "heketi-sa-view"
-ROLE, ACCOUNT = "edit", "heketi-service-account"
-CONFIG = "heketi-config-secret"
-ENDPOINTS = "heketi-storage-endpoints"
-"""Names that gk-deploy and heketi-cli give, and do not let anybody choose."""
-
-_ENFORCE = "pod-security.kubernetes.io/enforce"
 _KINDS = "daemonsets,deployments,jobs,services,endpoints,secrets"
 # What runs pods, or makes what does, and where each has the account of its pods.
 _RUNNING = (
@@ -83,7 +77,7 @@ def parse_namespace(text: str) -> Namespace | None:
     for item in json.loads(text)["items"]:
         labels = item["metadata"].get("labels", {})
         uid = item["metadata"]["uid"]
-        return Namespace(item["status"]["phase"], labels.get(_ENFORCE, ""), uid)
+        return Namespace(item["status"]["phase"], labels.get(ENFORCE, ""), uid)
     return None
 
 

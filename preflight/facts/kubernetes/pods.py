@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from preflight.facts.kubernetes import names
 from preflight.facts.kubernetes.shapes import Object, get, items, named, word
 
 
@@ -14,7 +15,7 @@ class Part(Enum):
 
     GLUSTER = "glusterfs"
     DEPLOY_HEKETI = "deploy-heketi"
-    COPY_JOB = "heketi-storage-copy-job"
+    COPY_JOB = names.COPY_JOB
     HEKETI = "heketi"
 
 
@@ -22,7 +23,7 @@ LABELS = (
     ("glusterfs", "pod", Part.GLUSTER),
     ("deploy-heketi", "pod", Part.DEPLOY_HEKETI),
     ("heketi", "pod", Part.HEKETI),
-    ("job-name", "heketi-storage-copy-job", Part.COPY_JOB),
+    ("job-name", names.COPY_JOB, Part.COPY_JOB),
 )
 """A label and its value, and what a pod is for that has it; gk-deploy selects by these."""
 

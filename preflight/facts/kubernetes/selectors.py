@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from preflight.facts.kubernetes.command import get
-from preflight.facts.kubernetes.existing import ENDPOINTS
+from preflight.facts.kubernetes.names import ENDPOINTS
 from preflight.model import Probe
 
 _QUESTIONS = (
