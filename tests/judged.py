@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from preflight import registry
 from preflight.controller import controller
 from preflight.facts import deployer, kubernetes
 from preflight.facts.deployer import Python, Script
@@ -21,7 +23,8 @@ from preflight.facts.kubernetes import (
     Version,
 )
 from preflight.judge import judge, needs
-from preflight.model import Check, Deployer, Device, Facts, Finding, Inventory, Node, Status
+from preflight.model import Check, Deployer, Device, Facts, Finding, Inventory, Node, Plan, Status
+from preflight.plan import plan
 
 NODES = tuple(
     Node(f"node{n}", f"10.77.0.1{n}", f"10.78.0.1{n}", devices=(Device("/dev/sda"),))
@@ -65,14 +68,25 @@ VALUES: dict[str, object] = {
 }
 
 
+def known(check: Check, inventory: Inventory, given: Mapping[str, object]) -> dict[str, Facts]:
+    """What the check and its fix ask, answered as if all were in order but for what is `given`."""
+    node = controller(inventory)
+    asked = [probe.name for probe in needs([check], node, registry.fixes())]
+    values = {**VALUES, **given}
+    told = {name: values[name.partition("(")[0].rpartition(".")[2]] for name in asked}
+    return {node.name: Facts(node, told)}
+
+
 def found(check: Check, inventory: Inventory = INVENTORY, **given: object) -> dict[str, Finding]:
     """What is found, by subject, where all is in order but for what is `given`, by probe."""
-    node = controller(inventory)
-    asked = [probe.name for probe in needs([check], node)]
-    values = VALUES | given
-    told = {name: values[name.partition("(")[0].rpartition(".")[2]] for name in asked}
-    findings = judge([check], {node.name: Facts(node, told)})
+    findings = judge([check], known(check, inventory, given))
     return {finding.subject: finding for finding in findings}
+
+
+def planned(check: Check, inventory: Inventory = INVENTORY, **given: object) -> Plan:
+    """What `gkprep fix` would do about it, likewise."""
+    fleet = known(check, inventory, given)
+    return plan(judge([check], fleet), fleet, registry.fixes())
 
 
 def one(check: Check, inventory: Inventory = INVENTORY, **given: object) -> Finding:
@@ -107,3 +121,8 @@ ENDPOINTS = (
     Listed("Endpoints", "heketi-storage-endpoints"),
     Listed("Service", "heketi-storage-endpoints"),
 )
+
+JOB = Listed("Job", "heketi-storage-copy-job", 0, 1)
+DATABASE = Listed("Secret", "heketi-storage-secret")
+BEGUN = (Listed("Deployment", "deploy-heketi", 1, 1), Listed("Service", "deploy-heketi"))
+"""What a deployment has left that broke off."""

@@ -12,7 +12,19 @@ from checks.earlier_deployment import earlier_deployment
 from preflight.facts import kubernetes
 from preflight.facts.kubernetes import Listed, Planned
 from preflight.model import Status
-from tests.judged import CONFIG, ENDPOINTS, GOOD, HEKETI, TOPOLOGY, found, member, members, one
+from tests.judged import (
+    BEGUN,
+    CONFIG,
+    ENDPOINTS,
+    GOOD,
+    HEKETI,
+    JOB,
+    TOPOLOGY,
+    found,
+    member,
+    members,
+    one,
+)
 
 
 def encoded(text: str) -> str:
@@ -113,10 +125,6 @@ def test_d9_a_topology_may_leave_out_what_heketi_has_a_default_for() -> None:
 
 def test_d9_a_secret_without_a_topology_is_another_one() -> None:
     assert one(earlier_deployment, objects=(CONFIG,), topology=None).status is Status.FAIL
-
-
-JOB = Listed("Job", "heketi-storage-copy-job", 0, 1)
-BEGUN = (Listed("Deployment", "deploy-heketi", 1, 1), Listed("Service", "deploy-heketi"))
 
 
 @pytest.mark.parametrize("also", [(JOB,), BEGUN, (*BEGUN, JOB)])

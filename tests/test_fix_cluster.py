@@ -21,7 +21,7 @@ from preflight.errors import DeployError, Unknown, UsageError
 from preflight.facts.block import devices
 from preflight.facts.kubernetes import Binding, Listed, Namespace, Told, Version
 from preflight.journal.plain import node_of, node_plain
-from preflight.judge import judge, needs
+from preflight.judge import needs
 from preflight.model import (
     Check,
     Deployer,
@@ -34,36 +34,32 @@ from preflight.model import (
     Risk,
     Step,
 )
-from preflight.plan import plan
 from preflight.reach import Wanted, reach
 from preflight.transport import Local
 from preflight.undo import in_use, reverse
+from tests import judged
 from tests.judged import (
+    BEGUN,
     CONFIG,
+    DATABASE,
     ENDPOINTS,
     HEKETI,
     INVENTORY,
+    JOB,
     TOPOLOGY,
-    VALUES,
 )
-from tests.test_earlier_deployment import BEGUN, JOB
 
 CHECKS = {check.id: check for check in registry.checks()}
 HERE = replace(INVENTORY, deployer=Deployer(kubeconfig=Path("/k c"), context="prod"))
 KUBECTL = "kubectl --request-timeout=10s '--kubeconfig=/k c' --context=prod"
 STALE = Binding("edit", ("ServiceAccount gone/heketi-service-account",))
-SECRET = Listed("Secret", "heketi-storage-secret")
 
 
 def planned(name: str, inventory: Inventory = HERE, **given: object) -> Plan:
     """What `gkprep fix --only NAME` would do, where all is in order but for what is `given`."""
-    check, node = CHECKS[name], controller(inventory)
+    check = CHECKS[name]
     assert isinstance(check, Check)
-    asked = [probe.name for probe in needs([check], node, registry.fixes())]
-    values = VALUES | given
-    told = {each: values[each.partition("(")[0].rpartition(".")[2]] for each in asked}
-    fleet = {node.name: Facts(node, told)}
-    return plan(judge([check], fleet), fleet, registry.fixes())
+    return judged.planned(check, inventory, **given)
 
 
 def shown(plan: Plan) -> list[tuple[str, str]]:
@@ -114,7 +110,7 @@ def test_c5_a_binding_that_may_be_needed_stays(needs_binding: object, why: str) 
 
 def test_c11_leftovers_are_deleted_endpoints_before_their_service() -> None:
     within = f"{KUBECTL} --namespace=glusterfs"
-    found = planned("earlier-deployment", objects=(SECRET, *ENDPOINTS, JOB))
+    found = planned("earlier-deployment", objects=(DATABASE, *ENDPOINTS, JOB))
     assert shown(found) == [
         (f"{within} delete job heketi-storage-copy-job", ""),
         *(
@@ -148,7 +144,7 @@ def test_c11_d9_nothing_is_deleted_that_a_heketi_may_need(
 
 def test_a_heketi_that_restarts_loses_nothing() -> None:
     heketi = replace(HEKETI, ready=0)
-    found = planned("earlier-deployment", objects=(heketi, SECRET, *ENDPOINTS, CONFIG))
+    found = planned("earlier-deployment", objects=(heketi, DATABASE, *ENDPOINTS, CONFIG))
     look = f"{KUBECTL} -n glusterfs describe pods --selector=heketi=pod"
     assert whys(found) == [f"deployment/heketi is there, and may just restart: `{look}`"]
 
@@ -223,7 +219,7 @@ def run(step: Step, **environment: str) -> subprocess.CompletedProcess[str]:
     [
         ("kubernetes-binding", {"binding": STALE}),
         ("kubernetes-namespace", {"namespace": None}),
-        ("earlier-deployment", {"objects": (SECRET,)}),
+        ("earlier-deployment", {"objects": (DATABASE,)}),
     ],
 )
 def test_no_step_and_no_undo_touches_another_cluster(
@@ -262,7 +258,7 @@ def answering(play: Path, *answers: str) -> None:
 @pytest.mark.parametrize("living", ["deployment.apps/heketi", "deployment.apps/deploy-heketi"])
 def test_what_a_later_heketi_would_stumble_over_is_not_made_again(play: Path, living: str) -> None:
     answering(play, f'*"get deployment/heketi "*) echo {living} ;;')
-    step = only(planned("earlier-deployment", objects=(SECRET,)))
+    step = only(planned("earlier-deployment", objects=(DATABASE,)))
     assert step.undo
     done = run(step.undo)
     why = f"secret heketi-storage-secret is not made again, there is by now: {living}\n"

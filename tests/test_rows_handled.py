@@ -1,7 +1,7 @@
 """Every C and D row of the failure catalogue is handled, and is not once its handling is taken out.
 
 A case shows the handled behaviour through the product's own code. Then the one function, rule,
-check or cause that handles the row is taken out, and the same question must be answered by no.
+check, fix or cause that handles the row is taken out, and the same question must be answered by no.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from preflight.facts.deployer import Python, Script
 from preflight.facts.deployment import Known
 from preflight.facts.kubernetes import Binding, Kubelet, Namespace, Right, Try
 from preflight.judge import judge, verdict
-from preflight.model import Check, Deployer, Facts, FleetCheck, Inventory, Status, Verdict
+from preflight.model import Check, Deployer, Facts, FleetCheck, Inventory, Status, Step, Verdict
 from preflight.plugin import ok
 from preflight.report import catalogue
 from preflight.transport import Local
@@ -53,21 +53,24 @@ from tests.diagnosed import SAMPLES
 from tests.gk_deploy import GkDeploy as Stubbed
 from tests.gk_deploy import make
 from tests.judged import (
+    BEGUN,
     CONFIG,
+    DATABASE,
     ENDPOINTS,
     HEKETI,
+    JOB,
     MEMBERS,
     NODES,
     TOPOLOGY,
     found,
     member,
+    planned,
     version,
 )
 from tests.kube.standins import GK_DEPLOY
 from tests.plane import GLUSTER, pod
 from tests.plane import Cluster as Answers
 from tests.test_deploy_verify import PODS, SERVICE, look
-from tests.test_earlier_deployment import BEGUN
 from tests.test_patches import OWN, patched, run_snippet, workloads
 
 OTHER_NAMESPACE = Binding("edit", ("ServiceAccount other/heketi-service-account",))
@@ -159,6 +162,16 @@ def unchecked(check: Check, shows: Callable[[World], bool]) -> Case:
     return Case(f"checks.{check.id}", take_out, shows)
 
 
+def unfixed(check: Check, shows: Callable[[World], bool]) -> Case:
+    """A check whose fix nobody has installed."""
+
+    def take_out(patch: pytest.MonkeyPatch) -> None:
+        left = {name: each for name, each in registry.fixes().items() if name != check.id}
+        patch.setattr(registry, "fixes", lambda: left)
+
+    return Case(f"fixes.{check.id}", take_out, shows)
+
+
 def unknown(row: str, shows: Callable[[World], bool]) -> Case:
     """A cause that is not in the table of a diagnosis."""
 
@@ -219,6 +232,18 @@ def warned(cure: str, **given: Any) -> Callable[[World], bool]:
     def shows(_: World) -> bool:
         seen = found(earlier_deployment, **given).values()
         return any(each.status is Status.WARN and cure in each.cure for each in seen)
+
+    return shows
+
+
+def mends(check: Check, *commands: str, **given: Any) -> Callable[[World], bool]:
+    """`gkprep fix` would do just that, and puts back what it has deleted but for a job."""
+
+    def shows(_: World) -> bool:
+        steps = [step for action in planned(check, **given).actions for step in action.steps]
+        told = [step for step in steps if isinstance(step, Step)]
+        undone = all(step.undo for step in told if " delete job " not in step.shown)
+        return [step.shown.removeprefix(KUBECTL) for step in told] == [*commands] and undone
 
     return shows
 
@@ -337,6 +362,12 @@ NO_RIGHTS = (Right("create", "daemonsets.apps", allowed=False),)
 LABELLED = (*MEMBERS, member("extra", label="glusterfs", schedulable=False))
 DEPLOY = "preflight.deploy"
 EARLIER = "checks.earlier_deployment"
+RESTRICTED: dict[str, Any] = {
+    "namespace": Namespace("Active", "restricted"),
+    "server": version("1.25.0"),
+}
+KUBECTL = "kubectl --request-timeout=10s "
+OURS = "--namespace=glusterfs"
 
 
 def succeeds(rc: int, _reader: object) -> Result:
@@ -380,8 +411,24 @@ ROWS: dict[str, tuple[Case, ...]] = {
         instead(f"{DEPLOY}.script.runnable", lambda _, tree: tree, nodes_are_read),
         instead(f"{DEPLOY}.script._utf8", as_it_is, coding_is_known),
     ),
-    "C5": (unchecked(kubernetes_binding, closed(binding=OTHER_NAMESPACE)),),
-    "C6": (unchecked(kubernetes_namespace, closed(namespace=None)),),
+    "C5": (
+        unchecked(kubernetes_binding, closed(binding=OTHER_NAMESPACE)),
+        unfixed(
+            kubernetes_binding,
+            mends(
+                kubernetes_binding,
+                "delete clusterrolebinding heketi-sa-view",
+                binding=OTHER_NAMESPACE,
+            ),
+        ),
+    ),
+    "C6": (
+        unchecked(kubernetes_namespace, closed(namespace=None)),
+        unfixed(
+            kubernetes_namespace,
+            mends(kubernetes_namespace, "create namespace glusterfs", namespace=None),
+        ),
+    ),
     "C7": (
         instead(
             f"{DEPLOY}.gk_deploy.GkDeploy._common",
@@ -398,12 +445,30 @@ ROWS: dict[str, tuple[Case, ...]] = {
             lambda world: "apiVersion: storage.k8s.io/v1\n" in world.deployed().log,
         ),
     ),
-    "C11": (instead(f"{EARLIER}.STORED", (), closed(objects=ENDPOINTS)),),
+    "C11": (
+        instead(f"{EARLIER}.STORED", (), closed(objects=ENDPOINTS)),
+        unfixed(
+            earlier_deployment,
+            mends(
+                earlier_deployment,
+                f"{OURS} delete job heketi-storage-copy-job",
+                f"{OURS} delete endpoints heketi-storage-endpoints",
+                f"{OURS} delete service heketi-storage-endpoints",
+                f"{OURS} delete secret heketi-storage-secret",
+                objects=(JOB, *ENDPOINTS, DATABASE),
+            ),
+        ),
+    ),
     "C12": (
-        instead(
-            "checks.kubernetes_namespace.ENFORCED",
-            (9, 99),
-            closed(namespace=Namespace("Active", "restricted"), server=version("1.25.0")),
+        instead("checks.kubernetes_namespace.ENFORCED", (9, 99), closed(**RESTRICTED)),
+        unfixed(
+            kubernetes_namespace,
+            mends(
+                kubernetes_namespace,
+                "label --overwrite namespace glusterfs"
+                " pod-security.kubernetes.io/enforce=privileged",
+                **RESTRICTED,
+            ),
         ),
     ),
     "C13": (instead(f"{DEPLOY}.templates.pinned", lambda _, tree: tree, pinned),),
@@ -468,6 +533,15 @@ ROWS: dict[str, tuple[Case, ...]] = {
     "D9": (
         instead(
             f"{EARLIER}._secret", lambda *_: (), closed(objects=(CONFIG,), topology=TOPOLOGY[:2])
+        ),
+        unfixed(
+            earlier_deployment,
+            mends(
+                earlier_deployment,
+                f"{OURS} delete secret heketi-config-secret",
+                objects=(CONFIG,),
+                topology=TOPOLOGY[:2],
+            ),
         ),
     ),
     "D10": (
