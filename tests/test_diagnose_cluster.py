@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from preflight.model import Limits, Verdict
-from tests.diagnosed import SAMPLES
-from tests.heketi_log import PVCREATE, ran, target
-from tests.plane import (
+from tests.cluster_answers import (
     GLUSTER,
     HEKETI,
     POD,
@@ -26,6 +24,8 @@ from tests.plane import (
     pod,
     well,
 )
+from tests.diagnosed import SAMPLES
+from tests.heketi_log import PVCREATE, ran, target
 
 
 @pytest.fixture

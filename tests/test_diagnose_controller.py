@@ -18,10 +18,10 @@ from preflight.model import Check, Facts, Finding, FleetCheck, Node, Role, Verdi
 from preflight.plugin import check, controller_check, fail, fleet_check
 from preflight.registry import checks
 from preflight.report import machine
+from tests.cluster_answers import GLUSTER, HEKETI, Cluster, break_node2, daemonset, well
 from tests.command import unattended
 from tests.diagnosed import SAMPLES, run_of
 from tests.judged import INVENTORY, found
-from tests.plane import GLUSTER, HEKETI, Cluster, break_node2, daemonset, well
 from tests.site import Home
 
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"

@@ -49,6 +49,8 @@ from preflight.plugin import ok
 from preflight.report import catalogue
 from preflight.transport import Local
 from tests import test_gluster_state
+from tests.cluster_answers import GLUSTER, pod
+from tests.cluster_answers import Cluster as Answers
 from tests.diagnosed import SAMPLES
 from tests.gk_deploy import GkDeploy as Stubbed
 from tests.gk_deploy import make
@@ -68,8 +70,6 @@ from tests.judged import (
     version,
 )
 from tests.kube.standins import GK_DEPLOY
-from tests.plane import GLUSTER, pod
-from tests.plane import Cluster as Answers
 from tests.test_deploy_verify import PODS, SERVICE, look
 from tests.test_patches import OWN, patched, run_snippet, workloads
 
