@@ -13,8 +13,8 @@ from preflight.deploy.abort import abort
 from preflight.deploy.gk_deploy import GkDeploy
 from preflight.errors import UsageError
 from tests.kube.plane import Plane
-from tests.test_deploy_kube import FORCED, Site, site, statuses
-from tests.test_fix_kube import SECRET, SERVICE, named
+from tests.kube_site import FORCED, Site, site, statuses
+from tests.mending_kube import SECRET, SERVICE, named
 
 __all__ = ["site"]
 

@@ -13,34 +13,23 @@ from typing import Any
 
 import pytest
 
-from preflight import registry, select
 from preflight import topology as heketi
-from preflight.collect import collect
-from preflight.controller import controller
-from preflight.judge import judge, needs
 from preflight.model import (
-    Check,
     Deployer,
     Device,
-    Finding,
     Inventory,
-    Limits,
     Node,
     Policy,
     PortRange,
     Role,
     Status,
 )
-from preflight.transport import Local
 from tests import kube as played
 from tests.kube import Plane
+from tests.kube_checked import STORAGE, broken, look
 
 pytestmark = pytest.mark.kube
 
-STORAGE = tuple(
-    Node(node.name, node.name, node.address, devices=(Device("/dev/sda"),)) for node in played.NODES
-)
-LIMITS = Limits(probe=30, node=180)
 POD = {
     "metadata": {"labels": {"glusterfs": "pod"}},
     "spec": {
@@ -55,22 +44,6 @@ DAEMONSET = {
     "spec": {"selector": {"matchLabels": {"glusterfs": "pod"}}, "template": POD},
 }
 
-Table = dict[tuple[str, str], Finding]
-
-
-def look(inventory: Inventory, *only: str) -> Table:
-    """What the controller's checks find, by check and subject."""
-    node = controller(inventory)
-    checks = [
-        check
-        for check in registry.checks()
-        if isinstance(check, Check) and select.of_controller(check)
-        if check.id in only or not only
-    ]
-    facts = collect(node, needs(checks, node), Local(become=False), LIMITS)
-    assert facts.lost is None
-    return {(f.check, f.subject): f for f in judge(checks, {node.name: facts})}
-
 
 @pytest.fixture
 def inventory(kube: Plane, namespace: str) -> Inventory:
@@ -78,10 +51,6 @@ def inventory(kube: Plane, namespace: str) -> Inventory:
         STORAGE,
         deployer=Deployer(kubectl=kube.client, kubeconfig=kube.kubeconfig, namespace=namespace),
     )
-
-
-def broken(table: Table) -> dict[tuple[str, str], Status]:
-    return {key: f.status for key, f in table.items() if f.status is not Status.PASS}
 
 
 def test_a_cluster_that_is_in_order_passes(inventory: Inventory, tmp_path: Path) -> None:

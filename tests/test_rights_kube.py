@@ -22,8 +22,8 @@ from preflight.transport import Local
 from tests.kube.plane import Plane
 from tests.kube.servers import GUEST
 from tests.kube.standins import GK_DEPLOY, HEKETI, real_gk_deploy, real_heketi
-from tests.test_deploy_kube import Site, clear, faults, statuses, wait_for
-from tests.test_kube_checks import STORAGE, broken, look
+from tests.kube_checked import STORAGE, broken, look
+from tests.kube_site import Site, clear, faults, statuses, wait_for
 
 pytestmark = pytest.mark.kube
 
