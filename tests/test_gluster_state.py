@@ -10,38 +10,19 @@ import pytest
 
 from checks.gluster_state import gluster_state
 from preflight import registry
-from preflight.facts import block, gluster, ports, usage
+from preflight.facts import gluster
 from preflight.facts.block import Block
 from preflight.facts.gluster import State
 from preflight.facts.ports import Listener, Process
 from preflight.facts.usage import Mount
 from preflight.judge import judge
-from preflight.model import Facts, Finding, Node, Plan, Status, Step
+from preflight.model import Finding, Plan, Status, Step
 from preflight.plan import plan
+from tests.gluster_left import FSTAB, GROUP, ID, LEFT, NODE, facts
 from tests.roots import ALONE, PLACES, Root, Roots
 
-NODE = Node("node1", "192.0.2.1", "192.0.2.1")
-ID = "0123456789abcdef" * 2
-GROUP = f"vg_{ID}"
-FSTAB = f"/dev/mapper/{GROUP}-brick_{ID} /var/lib/heketi/mounts/{GROUP}/brick_{ID} xfs rw 1 2"
-LEFT = State(
-    folders=(("/var/lib/glusterd", "a" * 64), ("/var/lib/heketi", "b" * 64)),
-    peers=("1b2c",),
-    volumes=(("heketidbstorage", (GROUP,)), ("vol_1", ())),
-    bricks=(FSTAB,),
-)
 GLUSTERD = Listener("tcp", "0.0.0.0", 24007, frozenset({Process(7, "glusterd", frozenset())}))
 NONE = State((("/var/lib/glusterd", "a" * 64),), (), (), ())
-
-
-def facts(state: State, **more: object) -> Facts:
-    values: dict[str, object] = {
-        gluster.state.name: state,
-        ports.listening.name: (),
-        block.devices.name: (),
-        usage.mounts.name: frozenset(),
-    }
-    return Facts(NODE, values | more)
 
 
 def found(state: State, **more: object) -> Finding:

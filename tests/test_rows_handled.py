@@ -48,7 +48,7 @@ from preflight.model import Check, Deployer, Facts, FleetCheck, Inventory, Statu
 from preflight.plugin import ok
 from preflight.report import catalogue
 from preflight.transport import Local
-from tests import test_gluster_state
+from tests import gluster_left
 from tests.cluster_answers import GLUSTER, pod
 from tests.cluster_answers import Cluster as Answers
 from tests.diagnosed import SAMPLES
@@ -70,8 +70,8 @@ from tests.judged import (
     version,
 )
 from tests.kube.standins import GK_DEPLOY
-from tests.test_deploy_verify import PODS, SERVICE, look
-from tests.test_patches import OWN, patched, run_snippet, workloads
+from tests.patched import OWN, patched, run_snippet, workloads
+from tests.verified import PODS, SERVICE, look
 
 OTHER_NAMESPACE = Binding("edit", ("ServiceAccount other/heketi-service-account",))
 HEKETIS = Keys("onlyHEREadmin1", "onlyHEREuser22")
@@ -338,8 +338,8 @@ def leftovers_are_cleared(_: World) -> bool:
     checks: list[Check | FleetCheck] = [
         each for each in registry.checks() if each.id == gluster_state.id
     ]
-    node = test_gluster_state.NODE
-    seen = judge(checks, {node.name: test_gluster_state.facts(test_gluster_state.LEFT)})
+    node = gluster_left.NODE
+    seen = judge(checks, {node.name: gluster_left.facts(gluster_left.LEFT)})
     return any(each.status is Status.FAIL and each.check in registry.fixes() for each in seen)
 
 
