@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import stat
 import subprocess
@@ -451,6 +452,17 @@ def test_an_undo_in_another_folder_has_the_kubeconfigs_of_the_run(
     assert applied(node, step)[1].done[0].out == f"{tmp_path}/one:/two\n".encode()
     probe = Probe("kubeconfig", 'echo "$KUBECONFIG"', str.strip)
     assert collect(node, [probe], Local(become=False), Limits())[probe] == f"{tmp_path}/one:/two"
+
+
+def test_an_undo_judges_what_the_run_was_about_and_no_more_of_the_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gkprep: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    kept, _ = applied(controller(INVENTORY), Step(("true",), undo=Step(("true",))))
+    words = [gkprep, "undo", kept.run, "--yes", "-o", "json"]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {each["check"] for each in json.loads(done.stdout)["findings"]} == {"kubernetes-binding"}
 
 
 def test_no_deployment_begins_while_the_cluster_is_put_right(
