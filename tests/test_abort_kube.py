@@ -10,7 +10,10 @@ import pytest
 from preflight import reach
 from preflight.deploy import flow
 from preflight.deploy.abort import abort
+from preflight.deploy.deployer import Work
 from preflight.deploy.gk_deploy import GkDeploy
+from preflight.deploy.objects import storage_class
+from preflight.deploy.place import Place
 from preflight.errors import UsageError
 from tests.kube.plane import Plane
 from tests.kube_site import FORCED, Site, site, statuses
@@ -79,7 +82,7 @@ def test_what_came_while_the_question_stood_is_found(
         reach.site(wanted) as (fleet, known),
         pytest.raises(UsageError, match="would delete Secret somebodys too"),
     ):
-        abort(fleet, known, GkDeploy(), flow.Terms(environ={}), consent)
+        abort(fleet, known, GkDeploy(), flow.Terms(GkDeploy().options(()), environ={}), consent)
     assert {"service/heketi", "secret/somebodys"} <= set(site.objects())
 
 
@@ -118,3 +121,52 @@ def test_anothers_secret_stays_and_what_lacks_its_label_goes(site: Site) -> None
     assert refused.returncode == 1
     assert refused.stdout == ""
     assert "the secret heketi-admin-key in namespace" in refused.stderr
+
+
+def test_a_namespace_that_is_nowhere_is_no_clean_one(site: Site) -> None:
+    text = site.inventory.read_text().replace(site.namespace, "no-such-namespace")
+    site.inventory.write_text(text)
+    refused = site.run("--abort", "--yes")
+    assert refused.returncode == 2
+    assert "there is no namespace no-such-namespace in this cluster" in refused.stderr
+
+
+def test_what_is_for_a_deployment_alone_is_no_part_of_an_abort(site: Site) -> None:
+    refused = site.run("--abort", "--yes", "--", "-w", "60")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "what is behind -- have no part in that" in refused.stderr
+
+
+def test_a_look_at_what_an_abort_would_do_leaves_nothing(site: Site) -> None:
+    site.plane.apply(labelled(SERVICE, "heketi", heketi="service"), site.namespace)
+    told = site.run("--abort", "--dry-run")
+    assert "Service heketi" in told.stdout
+    assert not [each for each in site.state.rglob("*") if each.is_file()]
+
+
+def test_nobody_can_ask_for_a_volume_once_it_has_begun(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that came in between would be nobody's."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(site.state))
+    plane = site.plane
+    plane.apply(labelled(SERVICE, "heketi", heketi="service"), site.namespace)
+    plane.apply(storage_class(site.namespace, "10.0.0.9"))
+    seen: list[str] = []
+
+    class Looking(GkDeploy):
+        def prepare(self, work: Work, place: Place) -> None:
+            seen.append(plane.kubectl("get", "storageclass,service", "-A", "-o", "name").stdout)
+            super().prepare(work, place)
+
+    wanted = reach.Wanted(
+        inventory=site.inventory, local=False, parallel=4, accept_new=False, ask_become_pass=False
+    )
+    deployer = Looking()
+    with reach.site(wanted) as (fleet, known):
+        terms = flow.Terms(deployer.options(()), environ={})
+        outcome = abort(fleet, known, deployer, terms, lambda _: True)
+    assert outcome.prospect
+    assert "StorageClass glusterfs-storage" in outcome.prospect.deleted
+    assert "service/heketi" in seen[0]
+    assert "glusterfs-storage" not in seen[0]

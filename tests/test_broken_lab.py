@@ -29,7 +29,7 @@ OF_THE_FLEET = {"node-count"}
 COMPARED = ("check", "node", "subject", "status", "saw", "want", "token")
 
 # A machine that hangs is waited for 10 s, and one under emulation beside other tests answers in up
-# to 30. Without a limit of its own ssh waits two minutes for a connection (tcp_syn_retries, tcp(7)).
+# to 30. A connection without a limit is waited for two minutes (tcp(7), tcp_syn_retries).
 ANSWER_SECONDS = 60.0
 STOP_SECONDS = 3.0
 TIMED_OUT = "connection timed out after 10 s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from preflight.controller import controller
 from preflight.deploy.abort import refuse_strangers
 from preflight.deploy.cluster import Cluster
-from preflight.deploy.flow import known_keys, refuse_secret
+from preflight.deploy.credentials import keys_to_abort, known_keys, refuse_secret
 from preflight.deploy.keys import Keys
 from preflight.deploy.remains import Remains, remains
 from preflight.errors import DeployError, Unknown, UsageError
@@ -247,3 +248,20 @@ def test_anothers_keys_are_not_heketis(tmp_path: Any) -> None:
     theirs = cluster(heketis=heketi, keys=Stored(own=False, keys=stored))
     with pytest.raises(DeployError, match="with keys that gkprep cannot read"):
         known_keys(theirs, tmp_path / "other", {})
+
+
+def test_an_abort_takes_the_keys_of_the_heketi_that_is_there(tmp_path: Path) -> None:
+    """What would be lost is asked of it; whatever else an abort is given is as good (D1)."""
+    stored = ("adminADMIN1", "userUSER22")
+    running = cluster(heketis=(Heketi("heketi", *stored),))
+    assert keys_to_abort(running, tmp_path / "own") == Keys(*stored)
+    assert (tmp_path / "own" / "admin").read_text() == "adminADMIN1\n"
+    assert keys_to_abort(cluster(), tmp_path / "own") == Keys(*stored)
+
+
+def test_an_abort_where_no_heketi_is_keeps_no_keys(tmp_path: Path) -> None:
+    made = keys_to_abort(cluster(), tmp_path / "none")
+    assert made.admin != made.user
+    unreadable = cluster(heketis=(Heketi("heketi", "", ""),))
+    assert keys_to_abort(unreadable, tmp_path / "none") != made
+    assert not (tmp_path / "none").exists()

@@ -99,4 +99,4 @@ def test_only_yes_agrees_where_nobody_is_there(yes: bool, dry_run: bool, agreed:
     agreement = Agreement(yes, dry_run, text=True, write=written.append)
     assert agreement.to(PLANNED) is agreed
     assert len(written) == 1
-    assert agreement.to_clone("https://example.org/x.git") is agreed
+    assert agreement.to_obtain("Clone it?") is agreed

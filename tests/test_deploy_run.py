@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 
 from preflight.controller import controller
-from preflight.deploy import flow
+from preflight.deploy import making
 from preflight.deploy.cluster import Cluster
-from preflight.deploy.deployer import Work
+from preflight.deploy.deployer import Options, Work
 from preflight.deploy.gk_deploy import GkDeploy, Told
 from preflight.deploy.keys import Keys
+from preflight.deploy.options import WAIT, options
 from preflight.deploy.place import Place, claimed, kubectl_wrapper
 from preflight.deploy.redact import Redactor
-from preflight.deploy.run import WAIT, Conversation, Options, options, run
+from preflight.deploy.run import Conversation, run
 from preflight.errors import DeployError, UsageError
 from preflight.model import Deployer, Facts, Inventory, Node, Output
 from preflight.transport import Local
@@ -31,7 +32,7 @@ SILENCE = 20.0
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    made = Place.made(tmp_path / "deployments")
+    made = Place.made(tmp_path / "deployments", "gk-deploy")
     yield made
     assert made.quiet(5), "something still runs"
 
@@ -141,9 +142,9 @@ def test_what_it_wrote_is_told_beside_what_else_is_wrong(
     nodes = (Node("node1", "127.0.0.1", "127.0.0.1"),)
     inventory = Inventory(nodes, deployer=Deployer(kubectl="no-such"))
     node, deployer = controller(inventory), Scripted(text=text)
-    work = Work(inventory, Facts(node, {}))
+    work = Work(inventory, Facts(node, {}), options(()))
     cluster = Cluster(node, lambda _: Local(become=False))
-    made = flow.make(cluster, deployer, work, flow.Run(deployer.command, Told()), KEYS)
+    made = making.make(cluster, deployer, work, making.Run(deployer.command, Told(), ""), KEYS)
     assert made.stopped == (
         "gk-deploy ended with exit status 3; gk-deploy wrote to what it was given:"
         " deploy/0\\n, deploy/1, deploy/2, deploy/3, deploy/4 and 2 more (D3)"
@@ -202,7 +203,7 @@ from preflight.deploy.run import Conversation, run
 from preflight.deploy.gk_deploy import Told
 from preflight.transport import Local
 signals.raise_exit()
-place = Place(Path(sys.argv[1]))
+place = Place(Path(sys.argv[1]), "gk-deploy")
 with place.open_log() as log:
     heard = Conversation(Told(), Redactor(()), log, 60, lambda: None)
     run(Local(become=False), place, ["bash", str(place.copy / "gk-deploy")], heard)
@@ -303,5 +304,5 @@ def test_options_that_gkprep_does_not_hand_on(words: list[str]) -> None:
 def test_a_place_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DeployError, match="cannot be made"):
-        Place.made(tmp_path / "file" / "deployments")
+        Place.made(tmp_path / "file" / "deployments", "gk-deploy")
     assert [each.name for each in tmp_path.iterdir()] == ["file"]

@@ -25,15 +25,17 @@ from checks.kubernetes_namespace import kubernetes_namespace
 from checks.kubernetes_rights import kubernetes_rights
 from preflight import registry, select
 from preflight.controller import controller
-from preflight.deploy import flow, gate, manifest, objects, verify
+from preflight.deploy import gate, making, manifest, objects, verify
 from preflight.deploy.abort import Backwards
 from preflight.deploy.cluster import Cluster
 from preflight.deploy.deployer import Work
-from preflight.deploy.gk_deploy import GkDeploy, where
+from preflight.deploy.gk_deploy import GkDeploy
 from preflight.deploy.keys import ADMIN_VARIABLE, Keys, keys
+from preflight.deploy.options import options
 from preflight.deploy.patches import Asked
 from preflight.deploy.place import Place
-from preflight.deploy.run import _SCRIPT, options
+from preflight.deploy.run import _SCRIPT
+from preflight.deploy.source import where
 from preflight.deploy.state import Result
 from preflight.deploy.tree import NEEDED, SCRIPT
 from preflight.diagnose import match, saved, table
@@ -105,8 +107,8 @@ class World:
         self.patch.setenv("XDG_STATE_HOME", str(self.folder / "state"))
         work, gk_deploy = self.work(), GkDeploy()
         cluster = Cluster(work.controller.node, lambda _: Local(become=False))
-        way = flow.Run(gk_deploy.command, gk_deploy.reading())
-        made = flow.make(cluster, gk_deploy, work, way, HEKETIS)
+        way = making.Run(gk_deploy.command, gk_deploy.reading(), "")
+        made = making.make(cluster, gk_deploy, work, way, HEKETIS)
         return Ran(gk, made.log.read_text(), made.stopped)
 
     def work(self) -> Work:
@@ -120,7 +122,7 @@ class World:
         node = controller(inventory)
         script = Script(str(deployer.gk_deploy), "0" * 64, templates=True, commit="")
         known = {where(node).name: script, facts.python.name: Python("python3", "3.11.2")}
-        return Work(inventory, Facts(node, known), wait=options([]).wait)
+        return Work(inventory, Facts(node, known), options([]))
 
 
 @dataclass(frozen=True)
@@ -277,7 +279,7 @@ def coding_is_known(_: World) -> bool:
 
 def waits_long(world: World) -> bool:
     """What gk-deploy is told to wait for pods."""
-    words = GkDeploy().command(world.work(), Place(world.folder), HEKETIS)
+    words = GkDeploy().command(world.work(), Place(world.folder, "gk-deploy"), HEKETIS)
     return int(words[words.index("-w") + 1]) >= 900
 
 
@@ -436,7 +438,7 @@ ROWS: dict[str, tuple[Case, ...]] = {
             lambda world: "Using Kubernetes CLI." in world.deployed().log,
         ),
     ),
-    "C8": (instead(f"{DEPLOY}.run.WAIT", 300, waits_long),),
+    "C8": (instead(f"{DEPLOY}.options.WAIT", 300, waits_long),),
     "C9": (instead(f"{DEPLOY}.objects.storage_parameters", by_name, without_dns),),
     "C10": (
         instead(
@@ -504,7 +506,7 @@ ROWS: dict[str, tuple[Case, ...]] = {
         ),
         unknown("D3", diagnosed("D3")),
     ),
-    "D4": (instead(f"{DEPLOY}.run._OPTIONS", {"--ssh-user": ".+"}, value_is_refused),),
+    "D4": (instead(f"{DEPLOY}.options._OPTIONS", {"--ssh-user": ".+"}, value_is_refused),),
     "D5": (unchecked(kubernetes_rights, closed(rights=NO_RIGHTS)),),
     "D6": (
         instead(

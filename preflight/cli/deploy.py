@@ -70,22 +70,23 @@ def deploy(  # noqa: PLR0913 - one parameter an option
     """Run gk-deploy where all is green, and prove that it worked. Asks before it does."""
     from preflight import reach, registry, select
     from preflight.deploy import abort as backwards
-    from preflight.deploy import flow, run, source, why
+    from preflight.deploy import flow, why
     from preflight.deploy.agreement import Agreement
     from preflight.deploy.gk_deploy import GkDeploy
 
+    if inventory and str(inventory).startswith("-"):  # there was none, but something behind --
+        inventory, words = None, [str(inventory), *(words or [])]
     for forced in force_unready or []:
         select.require_known("check", forced, [check.id for check in registry.checks()])
     _require_fitting(
         abort=abort,
-        forward=(smoke_test, force_unready, strict),
+        forward=(smoke_test, force_unready, strict, words),
         backward=abort_volumes is not None,
         show=show_patches,
     )
-    if inventory and str(inventory).startswith("-"):  # there was none, but something behind --
-        inventory, words = None, [str(inventory), *(words or [])]
+    deployer = GkDeploy()
     terms = flow.Terms(
-        options=run.options(words or []),
+        options=deployer.options(words or []),
         forced=tuple(force_unready or ()),
         smoke=smoke_test,
         volumes=abort_volumes,
@@ -100,14 +101,13 @@ def deploy(  # noqa: PLR0913 - one parameter an option
     )
 
     agreed = Agreement(yes, dry_run, output is Format.TEXT, write)
-    gk_deploy = GkDeploy()
     with reach.site(wanted) as (fleet, known):
-        source.ensure(fleet, agreed.to_clone)
+        deployer.obtain(fleet.controller, fleet.connect, agreed.to_obtain)
         if show_patches:
-            write(flow.patches(fleet, known, gk_deploy))
+            write(flow.patches(fleet, known, deployer))
             return
         go = backwards.abort if abort else flow.deploy
-        outcome = go(fleet, known, gk_deploy, terms, agreed.to)
+        outcome = go(fleet, known, deployer, terms, agreed.to)
         seen = why.why(fleet, outcome)
     report_deployment(fleet, outcome, seen, output, strict=strict)
 
@@ -115,7 +115,7 @@ def deploy(  # noqa: PLR0913 - one parameter an option
 def _require_fitting(*, abort: bool, forward: Sequence[object], backward: bool, show: bool) -> None:
     """Raise UsageError for options that mean nothing together."""
     if abort and (show or any(forward)):
-        wrong = "--smoke-test, --force-unready, --strict and --show-patches"
+        wrong = "--smoke-test, --force-unready, --strict, --show-patches and what is behind --"
         raise UsageError(f"--abort takes a deployment back: {wrong} have no part in that")
     if backward and not abort:
         raise UsageError("--abort-volumes goes with --abort")

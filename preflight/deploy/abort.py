@@ -14,21 +14,14 @@ from pathlib import Path
 from preflight import prompt
 from preflight.collect import collect
 from preflight.deploy.cluster import LIMITS, Cluster
+from preflight.deploy.credentials import keys_folder, keys_to_abort
 from preflight.deploy.deployer import Deployer, Work
-from preflight.deploy.flow import (
-    HIDDEN,
-    Consent,
-    Outcome,
-    Run,
-    Terms,
-    keys_folder,
-    known_keys,
-    make,
-)
+from preflight.deploy.flow import HIDDEN, Consent, Outcome, Terms
 from preflight.deploy.keys import ADMIN_FILE
+from preflight.deploy.making import Run, make
 from preflight.deploy.place import Place, claimed
-from preflight.deploy.remains import Remains, Stock, remains, stock
-from preflight.errors import DeployError, UsageError
+from preflight.deploy.remains import Remains, Stock, stock
+from preflight.errors import DeployError, Unknown, UsageError
 from preflight.facts import kubernetes
 from preflight.facts.kubernetes import kubectl, site
 from preflight.model import Finding, Inventory, Node, Prospect, Stage
@@ -43,6 +36,7 @@ GONE = 120.0
 
 PAUSE = 2.0
 WANT = "nothing of the deployment"
+GOES_ON = "What it has not taken back is still there. gkprep deploy --abort goes on from there"
 
 
 class Backwards:
@@ -74,43 +68,72 @@ def abort(
 ) -> Outcome:
     """Take the deployment back, if `consent` is given.
 
-    Raises UsageError where there are volumes and `terms` do not give their number, and where
-    what others have made, or need, would be deleted too.
+    Raises UsageError where there are volumes and `terms` do not give their number, where what
+    others have made, or need, would be deleted too, and where the namespace is nowhere.
     """
     controller = fleet.controller
     cluster = Cluster(controller, fleet.connect)
-    there = remains(cluster)
+    there = deployer.remains(cluster)
     refuse_strangers(there)
     nothing = Survey({}, ())
     if not (there.objects or there.own or there.stays):
+        require_namespace(cluster)
         return Outcome(nothing, now=Survey({}, tuple(judged((), controller))), back=True)
     folder = keys_folder(cluster)
+    found_keys = keys_to_abort(cluster, folder)
+    lost = stock(cluster, folder / ADMIN_FILE)
+    refuse_loss(lost, terms.volumes)
+    known = collect(controller, deployer.needs(controller), fleet.connect(controller), LIMITS)
+    work = Work(inventory, known, terms.options)
+    planned = Prospect(
+        command=tuple(deployer.abort(work, Place(Path("PRIVATE"), deployer.name), HIDDEN)),
+        changes=deployer.changes(work),
+        deleted=(*there.objects, *(f"{kind} {name}" for kind, name, _ in there.own)),
+        warnings=(
+            *(f"loses its heketi: {line}" for line in lost.lines()),
+            *(f"stays, without {deployer.name}'s label: {each}" for each in there.stays),
+        ),
+    )
+    if not consent(planned):
+        return Outcome(nothing, planned, back=True)
     with claimed(folder):
-        found_keys = known_keys(cluster, folder, terms.environ)
-        lost = stock(cluster, folder / ADMIN_FILE)
-        refuse_loss(lost, terms.volumes)
-        known = collect(controller, deployer.needs(controller), fleet.connect(controller), LIMITS)
-        work = Work(inventory, known)
-        planned = Prospect(
-            command=tuple(deployer.abort(work, Place(Path("PRIVATE")), HIDDEN)),
-            changes=deployer.changes(work),
-            deleted=(*there.objects, *(f"{kind} {name}" for kind, name, _ in there.own)),
-            warnings=(
-                *(f"loses its heketi: {line}" for line in lost.lines()),
-                *(f"stays, without gk-deploy's label: {each}" for each in there.stays),
-            ),
-        )
-        if not consent(planned):
-            return Outcome(nothing, planned, back=True)
         # The question may have stood for hours.
-        refuse_strangers(remains(cluster))
+        refuse_strangers(deployer.remains(cluster))
         refuse_loss(stock(cluster, folder / ADMIN_FILE), terms.volumes)
-        made = make(cluster, deployer, work, Run(deployer.abort, Backwards()), found_keys)
-        found = tuple(finished(cluster, there))
+        no_more_volumes(cluster, there)
+        refuse_loss(stock(cluster, folder / ADMIN_FILE), terms.volumes)
+        way = Run(deployer.abort, Backwards(), GOES_ON)
+        made = make(cluster, deployer, work, way, found_keys)
+        found = tuple(finished(cluster, deployer, there))
     nodes = fleet.survey(UNHURRIED)
     return Outcome(
         nothing, planned, made, Survey(nodes.facts, (*nodes.findings, *found)), back=True
     )
+
+
+def require_namespace(cluster: Cluster) -> None:
+    """Raise UsageError where there is no such namespace: what is looked for is elsewhere, then."""
+    asked = kubernetes.namespace(kubectl(cluster.controller), cluster.namespace)
+    try:
+        there = cluster.ask(asked)[asked]
+    except Unknown as exc:
+        raise DeployError(f"whether there is a namespace could not be found out: {exc}") from exc
+    if there is None:
+        raise UsageError(
+            f"there is no namespace {cluster.namespace} in this cluster: deployer.namespace,"
+            " deployer.kubeconfig and deployer.context in the inventory say where to look"
+        )
+
+
+def no_more_volumes(cluster: Cluster, there: Remains) -> None:
+    """Delete the StorageClass that gkprep has made: from then on nobody can ask for a volume.
+
+    One that was asked for between the counting and the end of heketi would be nobody's. Raises
+    DeployError where it stays.
+    """
+    for kind, name, namespaced in there.own:
+        if kind == "StorageClass":
+            cluster.delete(kind, name, namespaced=namespaced)
 
 
 def refuse_strangers(there: Remains) -> None:
@@ -137,14 +160,14 @@ def refuse_loss(found: Stock, allowed: int | None) -> None:
     raise UsageError(f"there are {found.number} volumes: --abort-volumes {found.number}")
 
 
-def finished(cluster: Cluster, there: Remains) -> Iterator[Finding]:
+def finished(cluster: Cluster, deployer: Deployer, there: Remains) -> Iterator[Finding]:
     """Delete what gkprep has made, wait for the pods to end, and judge what is left."""
     controller = cluster.controller
     try:
-        still = remains(cluster).own  # another of that name is not to go in its stead
+        still = deployer.remains(cluster).own  # one that is not ours any more is not to go
         for kind, name, namespaced in filter(still.__contains__, there.own):
             cluster.delete(kind, name, namespaced=namespaced)
-        now = _wait(cluster)
+        now = _wait(cluster, deployer)
     except DeployError as exc:
         yield replace(unknown("cluster", str(exc), WANT), check=CHECK, node=controller.name)
         return
@@ -152,10 +175,10 @@ def finished(cluster: Cluster, there: Remains) -> Iterator[Finding]:
     yield from judged((*now.objects, *now.stays, *own), controller)
 
 
-def _wait(cluster: Cluster) -> Remains:
+def _wait(cluster: Cluster, deployer: Deployer) -> Remains:
     end = time.monotonic() + GONE
     while True:
-        now = remains(cluster)
+        now = deployer.remains(cluster)
         ending = any(each.startswith("Pod ") for each in now.objects)
         if not ending or time.monotonic() > end:
             return now
@@ -167,7 +190,9 @@ def judged(remaining: Sequence[str], controller: Node) -> Iterator[Finding]:
     node, words = controller.name, kubectl(controller)
     within = f"{words} --namespace={site(controller).deployer.namespace}"
     if not remaining:
-        yield replace(ok("cluster", "nothing of the deployment is left"), check=CHECK, node=node)
+        space = site(controller).deployer.namespace
+        gone = ok("cluster", f"nothing of a deployment is left in namespace {space}")
+        yield replace(gone, check=CHECK, node=node)
     for each in remaining:
         kind, _, name = each.partition(" ")
         cure = f"{within} delete {kind.lower()} {name}"

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from preflight import prompt
 from preflight.model import Prospect
 from preflight.report import deploying as page
-from preflight.report.printable import visible
 from preflight.report.style import Style
 
 
@@ -35,11 +34,11 @@ class Agreement:
             prompt.show(page.prospect(planned, Style.of(sys.stderr)))
         return self.yes or _said_yes("Go on?")
 
-    def to_clone(self, repository: str) -> bool:
-        """Whether gk-deploy, which is nowhere, may be cloned from there."""
+    def to_obtain(self, question: str) -> bool:
+        """Whether a deployer that is nowhere may be had, as the question says."""
         if self.dry_run:
             return False
-        return self.yes or _said_yes(f"gk-deploy is nowhere. Clone {visible(repository)}?")
+        return self.yes or _said_yes(question)
 
 
 def _said_yes(question: str) -> bool:

@@ -1,32 +1,39 @@
 """What gkprep asks of a program that deploys GlusterFS, so that another is added as a file.
 
 What it needs to be there is checked like all else, by checks of the controller; whether it has done
-its work is judged by checks too.
+its work is judged by checks too. docs/adding-a-deployer.md goes through one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from preflight.deploy.cluster import Cluster
 from preflight.deploy.keys import Keys
 from preflight.deploy.place import Place
+from preflight.deploy.remains import Remains
 from preflight.model import Check, Facts, Inventory, Node, Probe, Stage
+from preflight.transport import Connector
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person adds to the deployer's command line, checked; `wait` is in seconds."""
+
+    words: tuple[str, ...]
+    wait: int
 
 
 @dataclass(frozen=True)
 class Work:
-    """One deployment that is to be made: for `inventory`, from what is known of the controller.
-
-    `keys` are heketi's; `options` what a person adds to the command line, `wait` in seconds.
-    """
+    """One deployment that is to be made: for `inventory`, from what is known of the controller."""
 
     inventory: Inventory
     controller: Facts
-    options: tuple[str, ...] = ()
-    wait: int = 900
+    options: Options
 
 
 class Reading(Protocol):
@@ -56,6 +63,14 @@ class Deployer(Protocol):
         """What people call it."""
         ...
 
+    def obtain(self, controller: Node, connect: Connector, agreed: Callable[[str], bool]) -> None:
+        """Have the program where it is nowhere, if the question is `agreed` to. DeployError."""
+        ...
+
+    def options(self, words: Sequence[str]) -> Options:
+        """What a person has put behind `--`. Raises UsageError for what cannot be."""
+        ...
+
     def needs(self, controller: Node) -> Iterable[Probe[object]]:
         """What has to be known of the controller for all else here."""
         ...
@@ -81,7 +96,11 @@ class Deployer(Protocol):
         ...
 
     def reading(self) -> Reading:
-        """A reader of what it prints."""
+        """A reader of what it prints as it deploys."""
+        ...
+
+    def remains(self, cluster: Cluster) -> Remains:
+        """What of a deployment is in the cluster now. Raises DeployError."""
         ...
 
     def verification(self, key: Path) -> tuple[Check, ...]:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from preflight import judge, prompt
+from preflight import judge
 from preflight.collect import collect
 from preflight.deploy import gate, objects, smoke
 from preflight.deploy.cluster import LIMITS, Cluster
-from preflight.deploy.deployer import Deployer, Reading, Work
-from preflight.deploy.keys import ADMIN_FILE, Keys, keys
+from preflight.deploy.credentials import keys_folder, known_keys, refuse_secret
+from preflight.deploy.deployer import Deployer, Options, Work
+from preflight.deploy.keys import ADMIN_FILE, Keys
+from preflight.deploy.making import Run, make
 from preflight.deploy.place import Place, claimed
-from preflight.deploy.redact import Redactor
-from preflight.deploy.run import GRACE, SLOW, Conversation, Options, run
 from preflight.deploy.verify import copies
-from preflight.deploy.watch import Watch
-from preflight.errors import DeployError, TransportError, Unknown
+from preflight.errors import DeployError, Unknown
 from preflight.facts import deployment as facts
 from preflight.facts.kubernetes.command import kubectl
-from preflight.journal import state_folder
 from preflight.model import (
     Check,
     Deployment,
@@ -30,23 +27,19 @@ from preflight.model import (
     Inventory,
     Node,
     Prospect,
-    Stage,
     Status,
     Verdict,
 )
 from preflight.reach import UNHURRIED, Reach
-from preflight.report.printable import visible
-from preflight.report.stages import Stages, meanwhile
+from preflight.report.stages import meanwhile
 from preflight.survey import Survey
 
 HIDDEN = Keys("***", "***")
 CHECK = "deployment"
 UNDER_WAY = facts.DEPLOY_HEKETI
-ENDING = 1.5
-"""Seconds that what was started gets to end in, less than an interrupt leaves for all."""
-
-NAMED = 5
-"""So many files are named of those that a deployer has changed."""
+GOES_ON = (
+    "What it has made is still there. gkprep deploy goes on from there, or says what to abort first"
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,7 @@ class Terms:
     `volumes` is how many of them an abort may leave without a heketi.
     """
 
-    options: Options = field(default_factory=Options)
+    options: Options
     forced: tuple[str, ...] = ()
     smoke: bool = False
     volumes: int | None = None
@@ -97,7 +90,7 @@ def deploy(
         return Outcome(before)
     refuse_secret(cluster)
     known = before.facts[controller.name]
-    work = Work(inventory, known, terms.options.words, terms.options.wait)
+    work = Work(inventory, known, terms.options)
     planned = replace(
         prospect(deployer, work),
         forced=gate.overridden(before.findings, terms.forced, strict=terms.strict),
@@ -114,7 +107,8 @@ def deploy(
         found = known_keys(cluster, folder, terms.environ)
         refuse_secret(cluster)  # the question may have stood for hours
         cluster.apply(objects.secret(cluster.namespace, found))
-        made = make(cluster, deployer, work, Run(deployer.command, deployer.reading()), found)
+        way = Run(deployer.command, deployer.reading(), GOES_ON)
+        made = make(cluster, deployer, work, way, found)
         made = replace(made, forced=planned.forced)
         if made.stopped:
             return Outcome(before, planned, made, failed(before, controller, made))
@@ -158,150 +152,17 @@ def patches(fleet: Reach, inventory: Inventory, deployer: Deployer) -> str:
     controller = fleet.controller
     probes = deployer.needs(controller)
     known = collect(controller, probes, fleet.connect(controller), LIMITS)
-    return deployer.difference(Work(inventory, known))
+    return deployer.difference(Work(inventory, known, deployer.options(())))
 
 
 def prospect(deployer: Deployer, work: Work) -> Prospect:
     """What would be done. Raises DeployError where the deployer is not what gkprep knows."""
-    place = Place(Path("PRIVATE"))
+    place = Place(Path("PRIVATE"), deployer.name)
     namespace = work.inventory.deployer.namespace
     return Prospect(
         command=tuple(deployer.command(work, place, HIDDEN)),
         changes=deployer.changes(work),
         objects=(f"Secret {namespace}/{facts.SECRET}", f"StorageClass {facts.STORAGE_CLASS}"),
-    )
-
-
-def keys_folder(cluster: Cluster) -> Path:
-    """Where heketi's keys for this deployment are kept: by cluster, whatever it is called here.
-
-    A cluster is known by the UID of its namespace kube-system, which lives as long as it does.
-    Raises DeployError where it does not tell.
-    """
-    asked = facts.cluster(kubectl(cluster.controller))
-    try:
-        uid = cluster.ask(asked)[asked]
-    except Unknown as exc:
-        raise DeployError(f"which cluster this is could not be found out: {exc}") from exc
-    return state_folder() / "keys" / f"{uid}-{cluster.namespace}"
-
-
-def known_keys(cluster: Cluster, folder: Path, environ: Mapping[str, str]) -> Keys:
-    """Heketi's keys: those of one that is there, or what `keys` makes of all other sources.
-
-    Raises DeployError where the cluster does not tell, or where a heketi is there with keys that
-    are nowhere to be read.
-    """
-    words = kubectl(cluster.controller)
-    there, secret = facts.heketis(words, cluster.namespace), facts.keys(words, cluster.namespace)
-    told = cluster.ask(there, secret)
-    try:
-        heketis, kept = told[there], told[secret]
-    except Unknown as exc:
-        raise DeployError(f"which keys heketi has could not be found out: {exc}") from exc
-    stored = kept.keys if kept and kept.own else None  # another's keys are not for heketi
-    running = next(((each.admin, each.user) for each in heketis if each.admin and each.user), None)
-    if heketis and not (running or stored):
-        raise DeployError(
-            f"{heketis[0].name} is there with keys that gkprep cannot read, so it was deployed"
-            " by other means: deploy with those"
-        )
-    of_heketi = running or (stored if heketis else None)
-    return keys(
-        folder,
-        environ,
-        Keys(*of_heketi) if of_heketi else None,
-        Keys(*stored) if stored else None,
-    )
-
-
-def refuse_secret(cluster: Cluster) -> None:
-    """Raise DeployError where the secret for heketi's keys would be written over another's."""
-    asked = facts.keys(kubectl(cluster.controller), cluster.namespace)
-    try:
-        there = cluster.ask(asked)[asked]
-    except Unknown as exc:
-        raise DeployError(f"which secrets there are could not be found out: {exc}") from exc
-    if there and not there.own:
-        raise DeployError(
-            f"the secret {facts.SECRET} in namespace {cluster.namespace} is not gkprep's: it has"
-            f" not the label {'='.join(facts.OWN)}. gkprep keeps heketi's keys in one of that"
-            " name, and writes over none: delete it if nobody needs it, or deploy in another"
-            " namespace"
-        )
-
-
-@dataclass(frozen=True)
-class Run:
-    """What to run of a deployer, and what reads it."""
-
-    command: Callable[[Work, Place, Keys], Sequence[str]]
-    reading: Reading
-
-
-def make(cluster: Cluster, deployer: Deployer, work: Work, way: Run, found: Keys) -> Deployment:
-    """Run the deployer to its end in a private place, of which the log is left.
-
-    An interrupt ends it, with all that it has started. Raises DeployError where it cannot be begun.
-    """
-    place = Place.made(state_folder() / "deployments")
-    reading = way.reading
-    try:
-        deployer.prepare(work, place)
-        given = place.given()
-        command = way.command(work, place, found)
-        with place.open_log() as log, Watch(cluster) as watch:
-            redactor = Redactor((found.admin, found.user))
-            silence = SLOW * work.wait + GRACE
-            heard = Conversation(reading, redactor, log, silence, watch.lost)
-            with Stages(lambda: _with_pods(reading.stages(time.monotonic()), watch.waits())):
-                done = run(cluster.connect(cluster.controller), place, command, heard)
-        place.quiet(ENDING)
-        written = place.written(given)
-    except TransportError as exc:
-        raise DeployError(f"{deployer.name} could not be started: {exc}") from exc
-    except (KeyboardInterrupt, SystemExit):
-        _tell_interrupted(place, deployer.name, reading)
-        raise
-    finally:
-        place.quiet(ENDING)
-        place.empty()
-    now = time.monotonic()
-    why = reading.ended(done.rc, now)
-    reasons = (heard.stopped or done.lost or why, _wrote(deployer.name, written))
-    stopped = "; ".join(filter(None, reasons))
-    return Deployment(deployer.name, reading.stages(now), done.rc, stopped, place.log)
-
-
-def _wrote(name: str, files: Sequence[str]) -> str:
-    """Why it is no success where it has changed what it was given; empty where it has not.
-
-    What it was checked and patched as is then not what has run.
-    """
-    if not files:
-        return ""
-    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
-    named = ", ".join(visible(file) for file in files[:NAMED])
-    return f"{name} wrote to what it was given: {named}{more} (D3)"
-
-
-def _with_pods(stages: Sequence[Stage], pods: str) -> tuple[Stage, ...]:
-    """The stages, the one that waits with the pods that it waits for."""
-    return tuple(
-        replace(stage, waits=f"{pods}; {stage.waits}") if pods and stage.waits else stage
-        for stage in stages
-    )
-
-
-def _tell_interrupted(place: Place, name: str, reading: Reading) -> None:
-    """How far it was, and what comes next; whether that goes on, the next run's checks know."""
-    place.quiet(ENDING)
-    stages = reading.stages(time.monotonic())
-    running = (stage.title for stage in stages if stage.seconds and stage.ended is None)
-    prompt.show(
-        f"gkprep: {name} was ended, at: {next(running, 'its start')}. What it has made is still"
-        " there. gkprep deploy goes on from there, or says what to abort first; its log:"
-        f" {place.log}\n"
     )
 
 

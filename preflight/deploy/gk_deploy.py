@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from preflight import topology
-from preflight.deploy import patches, tree, verify
-from preflight.deploy.deployer import Work
+from preflight.deploy import options, patches, source, tree, verify
+from preflight.deploy.cluster import Cluster
+from preflight.deploy.deployer import Options, Work
 from preflight.deploy.keys import Keys
 from preflight.deploy.place import Place
+from preflight.deploy.remains import Remains, remains
+from preflight.deploy.source import where
 from preflight.deploy.state import Reply, Standing, State
 from preflight.deploy.steps import Reader, result
 from preflight.deploy.templates import toleration
 from preflight.errors import DeployError, Unknown
 from preflight.facts import deployer as facts
-from preflight.facts.kubernetes.command import site
 from preflight.model import Check, Node, Probe, Stage
+from preflight.transport import Connector
 
 CONFIG = "heketi.json.template"
 
@@ -27,6 +30,14 @@ class GkDeploy:
     """gk-deploy, wherever the controller's facts say that it is."""
 
     name: str = tree.SCRIPT
+
+    def obtain(self, controller: Node, connect: Connector, agreed: Callable[[str], bool]) -> None:
+        """By a clone of gluster-kubernetes, at the commit that is known."""
+        source.obtain(controller, connect, agreed)
+
+    def options(self, words: Sequence[str]) -> Options:
+        """Those that have no part in what gkprep decides."""
+        return options.options(words)
 
     def needs(self, controller: Node) -> Iterable[Probe[object]]:
         """Where it is, and the Python for its snippets."""
@@ -51,9 +62,9 @@ class GkDeploy:
             *self._start(place),
             "-gy",
             *self._common(work, keys),
-            *("-w", str(work.wait)),
+            *("-w", str(work.options.wait)),
             *(("--single-node",) if self._single(work) else ()),
-            *work.options,
+            *work.options.words,
             str(place.topology),
         ]
 
@@ -70,6 +81,10 @@ class GkDeploy:
     def reading(self) -> Told:
         """A reader of its lines."""
         return Told()
+
+    def remains(self, cluster: Cluster) -> Remains:
+        """All that it makes, by its labels and by name."""
+        return remains(cluster)
 
     def verification(self, key: Path) -> tuple[Check, ...]:
         """Its own word is not enough (D2, D6, D7, D9, D14)."""
@@ -88,7 +103,7 @@ class GkDeploy:
     @staticmethod
     def _single(work: Work) -> bool:
         alone = verify.copies(work.controller.node) == 1
-        return alone and "--single-node" not in work.options
+        return alone and "--single-node" not in work.options.words
 
     def _tree(self, work: Work) -> tree.Tree:
         """The files of its folder deploy/, as they are. Raises DeployError."""
@@ -130,11 +145,6 @@ def _read(folder: Path) -> tree.Tree:
         }
     except OSError as exc:
         raise DeployError(f"gk-deploy: {exc.filename} cannot be read: {exc.strerror}") from exc
-
-
-def where(controller: Node) -> Probe[facts.Script | None]:
-    """Where gk-deploy is: what the inventory names, else wherever it is found."""
-    return facts.gk_deploy(str(site(controller).deployer.gk_deploy or ""))
 
 
 _ENDED = {Standing.DONE: True, Standing.SKIPPED: True, Standing.FAILED: False}

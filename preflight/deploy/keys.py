@@ -66,6 +66,17 @@ def keys(
     return found
 
 
+def any_keys(folder: Path, running: Keys | None) -> Keys:
+    """Both keys for what works with any: the running heketi's, the kept ones, or made for once.
+
+    Only a running heketi's are kept. Raises DeployError where they cannot be.
+    """
+    kept = _kept(folder)
+    if running and running != kept:
+        _keep(folder, running)
+    return running or kept or Keys(_made(), _made())
+
+
 def _given(environ: Mapping[str, str], variable: str) -> str:
     value = environ.get(variable, "")
     if value and not re.fullmatch(f"(?=.*[A-Za-z])[A-Za-z0-9]{{{SHORTEST},}}", value):

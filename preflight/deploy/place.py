@@ -1,6 +1,6 @@
 """The private folder that one deployment works in.
 
-    gk-deploy.log   all that gk-deploy printed, without the keys
+    NAME.log        all that the deployer printed, by its name, without the keys
     topology.json   what it is given
     deploy/         its patched copy
     bin/kubectl     calls the inventory's kubectl with the inventory's kubeconfig and context
@@ -32,7 +32,6 @@ from preflight.facts.kubernetes.command import way
 from preflight.journal import controller_lock, new_name, private
 from preflight.model import Deployer
 
-LOG = "gk-deploy.log"
 HOLDER = "gkprep deploy\n"
 """What a gkprep that comes to what this one holds is told; several at once say the same."""
 
@@ -45,11 +44,12 @@ class Place:
     """The folder of one deployment; its parts are named in this module's docstring."""
 
     folder: Path
+    deployer: str
 
     @classmethod
-    def made(cls, parent: Path) -> Place:
+    def made(cls, parent: Path, deployer: str) -> Place:
         """A new one below `parent`; raises DeployError where there can be none."""
-        place = cls(parent / new_name())
+        place = cls(parent / new_name(), deployer)
         try:
             private(parent)
             place.folder.mkdir(mode=0o700)
@@ -61,7 +61,7 @@ class Place:
 
     @property
     def log(self) -> Path:  # noqa: D102 - see the module
-        return self.folder / LOG
+        return self.folder / f"{self.deployer}.log"
 
     @property
     def topology(self) -> Path:  # noqa: D102
@@ -84,7 +84,7 @@ class Place:
         return self.folder / "lock"
 
     def fill(self, tree: Tree, topology: str, deployer: Deployer) -> None:
-        """Write down what gk-deploy needs: its patched self, the topology, and a kubectl."""
+        """Write down what a deployer needs: its patched self, the topology, and a kubectl."""
         try:
             for name, text in tree.items():
                 file = self.copy / name

@@ -1,4 +1,4 @@
-"""Runs gk-deploy: its output is heard as it comes, and it ends with gkprep, however that ends.
+"""Runs a deployer: its output is heard as it comes, and it ends with gkprep, however that ends.
 
 The shell that starts it waits for the end of its own standard input, which is the end of gkprep or
 its wish, and then ends the whole process group. Whatever runs holds a lock, which is free again
@@ -7,7 +7,6 @@ when nothing is left.
 
 from __future__ import annotations
 
-import re
 import shlex
 import time
 from collections.abc import Callable, Sequence
@@ -17,29 +16,14 @@ from typing import IO
 from preflight.deploy.deployer import Reading
 from preflight.deploy.place import Place
 from preflight.deploy.redact import Redactor
-from preflight.errors import UsageError
 from preflight.model import Limits, Output
 from preflight.transport import LiveShell
-
-WAIT = 900
-"""Seconds that gk-deploy waits for pods: its own 300 are too few where images are pulled (C8)."""
 
 GRACE = 300
 """Seconds that gk-deploy may be silent beyond its own waiting: a volume takes minutes to make."""
 
 SLOW = 2
 """How much longer its waiting takes than it counts: a call of kubectl comes on top of each 2 s."""
-
-# What a person may add. All else gkprep decides (--admin-key), or gk-deploy does something else
-# with it than deploy (--abort, -h), or does not take it as it says (--ssh-user, D4).
-_OPTIONS = {
-    "-w": r"[1-9][0-9]{0,5}",
-    "--wait": r"[1-9][0-9]{0,5}",
-    "--daemonset-label": r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?",
-    "--single-node": None,
-    "-v": None,
-    "--verbose": None,
-}
 
 _SCRIPT = """\
 main() {{
@@ -60,38 +44,6 @@ main() {{
 }}
 main
 """
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a person adds to gk-deploy's command line, checked; `wait` is in seconds."""
-
-    words: tuple[str, ...] = ()
-    wait: int = WAIT
-
-
-def options(words: Sequence[str]) -> Options:
-    """Take in what stands behind `--`; raises UsageError for what is not to be had."""
-    kept: list[str] = []
-    wait = WAIT
-    rest = list(words)
-    while rest:
-        name = rest.pop(0)
-        if name not in _OPTIONS:
-            allowed = ", ".join(_OPTIONS)
-            raise UsageError(f"{name}: gkprep decides this itself; behind -- may stand {allowed}")
-        pattern = _OPTIONS[name]
-        if pattern is None:
-            kept.append(name)
-            continue
-        value = rest.pop(0) if rest else ""
-        if not re.fullmatch(pattern, value):
-            raise UsageError(f"{name} {value}: it takes a value like {pattern}")
-        if name in {"-w", "--wait"}:
-            wait = int(value)
-        else:
-            kept += [name, value]
-    return Options(tuple(kept), wait)
 
 
 def script(place: Place, command: Sequence[str]) -> str:

@@ -7,27 +7,30 @@ from collections.abc import Callable
 
 from preflight.collect import collect
 from preflight.deploy.cluster import LIMITS
-from preflight.deploy.gk_deploy import where
 from preflight.errors import DeployError, TransportError, Unknown
 from preflight.facts import deployer as facts
 from preflight.facts.kubernetes.command import site
-from preflight.model import Limits, Node
-from preflight.reach import Reach
-from preflight.transport import LiveShell
+from preflight.model import Limits, Node, Probe
+from preflight.report.printable import visible
+from preflight.transport import Connector, LiveShell
 
 PATIENCE = Limits(node=600.0)
 """Some 20 MB have to come from somewhere."""
 
 
-def ensure(fleet: Reach, agreed: Callable[[str], bool]) -> None:
+def where(controller: Node) -> Probe[facts.Script | None]:
+    """Where gk-deploy is: what the inventory names, else wherever it is found."""
+    return facts.gk_deploy(str(site(controller).deployer.gk_deploy or ""))
+
+
+def obtain(controller: Node, connect: Connector, agreed: Callable[[str], bool]) -> None:
     """Clone it where it is nowhere, the inventory names none, and that is `agreed` to.
 
     Raises DeployError where it cannot be had.
     """
-    controller = fleet.controller
-    shell = fleet.connect(controller)
-    if missing(controller, shell) and agreed(repository(controller)):
-        clone(controller, fleet.connect(controller))
+    question = f"gk-deploy is nowhere. Clone {visible(repository(controller))}?"
+    if missing(controller, connect(controller)) and agreed(question):
+        clone(controller, connect(controller))
 
 
 def missing(controller: Node, shell: LiveShell) -> bool:
