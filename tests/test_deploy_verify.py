@@ -192,8 +192,15 @@ def test_what_a_deployment_under_way_has_made_is_no_leftover(
 
 
 LOST = Stock(
-    ("vol_a",), (Volume("pvc-1", "Bound", "web/data"), Volume("pvc-2", "Bound", "web/log"))
+    ("vol_a",),
+    (Volume("pvc-1", "Bound", "web/data", "vol_a"), Volume("pvc-2", "Bound", "web/log", "vol_b")),
 )
+
+
+def test_volumes_that_only_one_side_knows_are_counted_each() -> None:
+    """One that was made anew knows nothing of what an earlier heketi has made."""
+    assert LOST.number == 2
+    assert replace(LOST, volumes=("vol_c", "vol_d")).number == 4
 
 
 @pytest.mark.parametrize("allowed", [None, 0, 1, 3])

@@ -73,8 +73,8 @@ class Stock:
 
     @property
     def number(self) -> int:
-        """How many volumes there are: a claim's is one of heketi's."""
-        return max(len(self.volumes), len(self.claims))
+        """How many volumes there are: a claim's is one of heketi's, or of one that was."""
+        return len({*self.volumes, *(each.path or each.name for each in self.claims)})
 
     def lines(self) -> tuple[str, ...]:
         """Each for a person to read."""

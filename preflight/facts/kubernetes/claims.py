@@ -23,11 +23,15 @@ class Claim:
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume that GlusterFS was asked for, and the claim that it is for, `namespace/name`."""
+    """A volume that GlusterFS was asked for, and the claim that it is for, `namespace/name`.
+
+    `path` is what Gluster and heketi call it.
+    """
 
     name: str
     phase: str
     claim: str
+    path: str
 
 
 def parse_claim(text: str) -> Claim | None:
@@ -52,6 +56,7 @@ def parse_volumes(text: str) -> tuple[Volume, ...]:
             "/".join(
                 str(item["spec"].get("claimRef", {}).get(key, "")) for key in ("namespace", "name")
             ),
+            str(item["spec"].get("glusterfs", {}).get("path", "")),
         )
         for item in json.loads(text)["items"]
         if (item["metadata"].get("annotations") or {}).get(PROVISIONED_BY) == GLUSTERFS
