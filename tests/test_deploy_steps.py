@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import base64
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from preflight.deploy.lines import Trouble, trouble
-from preflight.deploy.redact import MARK, Redactor, redact
-from preflight.deploy.state import (
-    PHASES,
-    Completed,
-    Event,
-    Placed,
-    Progress,
-    Reached,
-    Reply,
-    Standing,
-    State,
-    Wait,
-)
-from preflight.deploy.steps import LONGEST, TROUBLES, Reader, real, result
-from preflight.diagnose import table
-from preflight.diagnose.evidence import Kind
+from preflight.deploy.lines import gives_up, rows
+from preflight.deploy.redact import MARK, Redactor
+from preflight.deploy.state import PHASES, Placed, Reply, Standing, State
+from preflight.deploy.steps import LONGEST, Reader, real, result
 
 SAMPLES = Path(__file__).parent / "samples" / "gk-deploy"
 CASES = sorted(path.stem for path in SAMPLES.glob("*.out"))
@@ -69,8 +57,7 @@ def test_a_deployment_goes_through_six_stages(case: str) -> None:
     assert state.complete
     assert state.wait is None
     assert state.address == "10.244.2.7:8080"
-    assert state.existing == ()
-    assert state.troubles == ()
+    assert state.given_up == ""
     assert state.placed == tuple(
         Placed(node, device, Reply.ADDED)
         for node in ("node1", "node2", "node3")
@@ -125,7 +112,6 @@ def test_it_is_known_what_is_waited_for(upto: str, number: int | None, what: str
 
 def test_times_are_those_that_are_given() -> None:
     reader = Reader()
-    told: list[Event] = []
     for now, text in (
         (100.0, "Creating initial resources ... "),
         (103.0, "serviceaccount/heketi-service-account created\nOK\n"),
@@ -134,55 +120,17 @@ def test_times_are_those_that_are_given() -> None:
         (254.0, "OK\n"),
         (255.0, "secret/heketi-config-secret created\n"),
     ):
-        told += reader.feed(text, now)
+        reader.feed(text, now)
     first, second, third, *_ = reader.state.phases
     assert (first.since, first.seconds) == (100.0, 3.0)
     assert (second.since, second.seconds) == (103.5, 151.5)
     assert (third.standing, third.since, third.seconds) == (Standing.RUNNING, 255.0, None)
-    (wait,) = (each for each in told if isinstance(each, Wait))
-    assert (wait.what, wait.since) == ("GlusterFS pods", 104.0)
-    assert "readiness is asked after 40 s" in wait.normal
-    assert [
-        (each.phase.number, each.standing) for each in told if isinstance(each, Progress)
-    ] == [
-        (1, Standing.RUNNING),
-        (1, Standing.DONE),
-        (2, Standing.RUNNING),
-        (2, Standing.DONE),
-        (3, Standing.RUNNING),
-    ]  # fmt: skip
-
-
-def test_everything_is_told_once() -> None:
-    reader, text = Reader(), sample("complete")
-    told = [event for char in text for event in reader.feed(char, 1.0)]
-    told += reader.finish(2.0)
-    assert len(told) == len(set(told))
-    assert told[-2:] == [
-        Progress(PHASES[5], Standing.DONE, 1.0, 0.0),
-        Completed(),
-    ]
-    assert Reached("10.244.2.7:8080") in told
-    node2 = [event for event in told if isinstance(event, Placed) and event.node == "node2"]
-    assert node2 == [
-        Placed("node2", device, reply)
-        for device in ("", "/dev/sda")
-        for reply in (Reply.ASKED, Reply.ADDED)
-    ]
 
 
 def test_a_device_that_is_refused_is_named_with_its_node() -> None:
     reader = read(sample("device-refused"))
-    said = (
-        "Initializing device /dev/sda failed (already initialized or contains data?):"
-        "   Cannot use /dev/sda: device is partitioned"
-    )
-    assert Placed("node2", "/dev/sda", Reply.REFUSED, said) in reader.state.placed
+    assert Placed("node2", "/dev/sda", Reply.REFUSED) in reader.state.placed
     assert Placed("node3", "/dev/sda", Reply.ADDED) in reader.state.placed
-    assert reader.state.troubles == (
-        Trouble((), f"Unable to add device: {said}"),
-        Trouble((), "Error loading the cluster topology.", fatal=True),
-    )
     assert statuses(reader.state)[2:] == [Standing.FAILED, *[Standing.PENDING] * 3]
     told = result(1, reader)
     assert told.why == "gk-deploy ended with exit status 1: Error loading the cluster topology."
@@ -193,11 +141,10 @@ def test_a_node_that_is_refused_has_no_devices() -> None:
     refused = "Creating node n1 ... Unable to create node: New Node doesn't have glusterd running\n"
     reader = read(f"{refused}Creating node n2 ... ID: ab\nAdding device /dev/sdb ... OK\n")
     assert reader.state.placed == (
-        Placed("n1", "", Reply.REFUSED, "New Node doesn't have glusterd running"),
+        Placed("n1", "", Reply.REFUSED),
         Placed("n2", "", Reply.ADDED),
         Placed("n2", "/dev/sdb", Reply.ADDED),
     )
-    assert [each.ids for each in reader.state.troubles] == [("D12",)]
 
 
 @pytest.mark.parametrize(
@@ -223,16 +170,14 @@ def test_where_it_ended_and_which_rows_tell_more(
 
 def test_an_earlier_run_is_recognised() -> None:
     state = read(sample("rerun-after-copy-job")).state
-    assert state.existing == ("GlusterFS pods", "deploy-heketi pod")
     assert statuses(state)[:3] == [Standing.DONE, Standing.SKIPPED, Standing.DONE]
     assert {each.reply for each in state.placed} == {Reply.FOUND}
-    assert [each.ids for each in state.troubles] == [("D15",), ("D8",), ("N2",)]
+    assert state.given_up == "Failed on setup openshift heketi storage"
 
 
 def test_a_heketi_that_runs_already_gets_no_new_topology() -> None:
     state = read(sample("rerun-when-complete")).state
-    assert state.existing == ("GlusterFS pods", "heketi pod")
-    assert [each.ids for each in state.troubles] == [("D10",)]
+    assert state.placed == ()
     assert statuses(state) == [*[Standing.SKIPPED] * 5, Standing.DONE]
 
 
@@ -257,7 +202,6 @@ def test_a_rerun_after_a_cure_finds_what_is_there_and_goes_on() -> None:
     """What it says of objects that exist already does no harm."""
     reader = read(sample("rerun-after-a-cure"))
     assert result(0, reader).success
-    assert reader.state.existing == ("GlusterFS pods", "deploy-heketi pod")
     replies = {(each.node, each.device): each.reply for each in reader.state.placed}
     assert replies["node1", "/dev/sda"] is Reply.FOUND
     assert replies["node2", "/dev/sda"] is Reply.ADDED
@@ -289,7 +233,6 @@ def test_an_empty_address_is_no_success() -> None:
     told = result(0, reader)
     assert not told.success
     assert told.ids == ("D14",)
-    assert [each.ids for each in reader.state.troubles] == [("D14",)]
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1:8080", "[fd00::2]:8080", "heketi.example:80"])
@@ -302,82 +245,46 @@ def test_anything_else_is_no_address(address: str | None) -> None:
     assert not real(address)
 
 
-def test_a_topology_of_which_nothing_was_loaded_is_told() -> None:
-    """heketi-cli crashed: gk-deploy looks for one word, and else takes it for loaded (D7)."""
-    reader = read(
-        "Waiting for deploy-heketi pod to start ... OK\nError: signal: killed\n"
-        "heketi topology loaded.\n"
-    )
-    assert [each.ids for each in reader.state.troubles] == [(), ("D7",)]
-
-
 @pytest.mark.parametrize(
-    ("line", "ids", "fatal"),
+    ("line", "ids"),
     [
-        ("pods not found.", ("C8",), True),
-        ("pod not found.", ("C8",), True),
-        ("pod not found", ("C8",), True),
-        ("Namespace 'gl' not found.", (), True),
-        ("heketi admin and user keys are required!", (), True),
-        ("Topology File not found!", (), True),
-        ("Unknown option '--foo'.", (), True),
-        ("Failed to communicate with deploy-heketi service.", ("C14",), True),
-        ("Failed on setup openshift heketi storage", ("N2",), True),
-        ("Error waiting for job 'heketi-storage-copy-job' to complete.", ("N13",), True),
-        ("Unable to create node: New Node doesn't have glusterd running", ("D12",), False),
-        ("Error: Volume heketidbstorage already exists", ("D8",), False),
-        (
-            'Error from server: clusterrolebindings "heketi-sa-view" already exists',
-            ("D15",),
-            False,
-        ),
-        ("Unknown option '-ssh-user=foo'.", ("D4",), True),
-        ("Failed to label node ''", ("C4",), True),
-        ("Failed to label node 'node-9'", (), True),
-        ("Failed to communicate with heketi service.", ("C2",), True),
-        ("Volume heketidbstorage not found.", (), True),
-        ("Failed on creating heketi storage resources.", (), True),
-        ("/srv/deploy/gk-deploy: line 577: python: command not found", ("C4",), False),
-        ("SyntaxError: encoding problem: utf8", ("C4",), False),
-        ("Error: unknown flag: --show-all", ("C2",), False),
-        (
-            'no matches for kind "DaemonSet" in version "extensions/v1beta1"',
-            ("C1",),
-            False,
-        ),
-        ('no matches for kind "DaemonSet" in version "apps/v9"', (), False),
-        ('ReadString: expects " or n, but found t, error found in #10 byte', ("D13",), False),
-        ("sed: -e expression #1, char 42: unknown option to `s'", ("D1",), False),
-        (
-            'error: failed to create secret secrets "heketi-config-secret" already exists',
-            (),
-            False,
-        ),
-        (
-            'Error from server (AlreadyExists): services "heketi-storage-endpoints" already exists',
-            ("C11",),
-            False,
-        ),
-        ("Error from server (Forbidden): pods is forbidden", ("D5",), False),
-        ('The DaemonSet "glusterfs" is invalid: spec: Required value', (), False),
+        ("pods not found.", ("C8",)),
+        ("pod not found.", ("C8",)),
+        ("pod not found", ("C8",)),
+        ("Namespace 'gl' not found.", ()),
+        ("heketi admin and user keys are required!", ()),
+        ("Topology File not found!", ()),
+        ("Unknown option '--foo'.", ()),
+        ("Unknown option '-ssh-user=foo'.", ("D4",)),
+        ("Required parameter for '-w' not specified.", ()),
+        ("Container platform CLI (oc/kubectl) not found.", ()),
+        ("Unknown CLI 'helm'.", ()),
+        ("Failed to label node ''", ("C4",)),
+        ("Failed to label node 'node-9'", ()),
+        ("Failed to communicate with deploy-heketi service.", ("C14",)),
+        ("Failed to communicate with heketi service.", ("C2",)),
+        ("Error loading the cluster topology.", ()),
+        ("Failed on setup openshift heketi storage", ("N2",)),
+        ("Volume heketidbstorage not found.", ()),
+        ("Failed on creating heketi storage resources.", ()),
+        ("Error waiting for job 'heketi-storage-copy-job' to complete.", ("N13",)),
+        ("Invalid json format in topology.json", ()),
     ],
-)  # fmt: skip
-def test_what_a_line_of_trouble_means(line: str, ids: tuple[str, ...], fatal: bool) -> None:
-    assert trouble(line) == Trouble(ids, line, fatal)
-    assert read(f"Creating initial resources ... {line}\n").state.troubles == (
-        Trouble(ids, line, fatal),
-    )
-    assert set(ids) <= diagnosed(f"Creating initial resources ... {line}")
+)
+def test_a_line_with_which_it_gives_up_and_what_the_table_makes_of_it(
+    line: str, ids: tuple[str, ...]
+) -> None:
+    assert gives_up(line)
+    reader = read(f"Creating initial resources ... {line}\n")
+    assert reader.state.given_up == line
+    assert statuses(reader.state)[0] is Standing.FAILED
+    assert result(1, reader).why == f"gk-deploy ended with exit status 1: {line}"
+    assert result(1, reader).ids == rows(line) == ids
 
 
-def diagnosed(text: str) -> set[str]:
-    """Rows of the table of causes that know a line of this text."""
-    return {
-        row.id
-        for row in table.load().rows
-        for clause in (*row.every, *row.some)
-        if Kind.GK_DEPLOY in clause.where and clause.pattern.search(text)
-    }
+def test_the_first_line_with_which_it_gives_up_counts() -> None:
+    reader = read("pods not found.\nError loading the cluster topology.\n")
+    assert reader.state.given_up == "pods not found."
 
 
 @pytest.mark.parametrize(
@@ -388,21 +295,22 @@ def diagnosed(text: str) -> set[str]:
         "This may indicate that the storage must be wiped and the GlusterFS nodes must be reset.",
         "Please check the failed node or device and rerun this script.",
         'Using namespace "pod not found.".',
+        "  GlusterFS pods ... not found.",
+        "Unable to create node: New Node doesn't have glusterd running",
+        "Error: unknown flag: --show-all",
     ],
 )
-def test_what_is_no_trouble(line: str) -> None:
-    assert trouble(line) is None
+def test_with_what_it_goes_on(line: str) -> None:
+    assert not gives_up(line)
+    assert read(f"{line}\n").state.given_up == ""
 
 
 def test_hostile_output_costs_little() -> None:
-    """Lines without end, endless troubles, half a control code: all bounded."""
+    """Lines without end, half a control code: all bounded."""
     reader = Reader()
     reader.feed("Waiting for GlusterFS pods to start ... \x1b[3", 0.0)
     reader.feed("1mOK\x1b[0m\n", 1.0)
     assert reader.state.wait is None
-    for number in range(TROUBLES + 50):
-        reader.feed(f"Error: {number}\n", 2.0)
-    assert len(reader.state.troubles) == TROUBLES
     reader.feed("Error: no matches for kind " * LONGEST, 3.0)
     assert len(reader._line) <= LONGEST  # noqa: SLF001 - it is what must not grow
     reader.feed("x" * LONGEST * 3 + "\nDeployment complete!\n", 4.0)
@@ -410,6 +318,11 @@ def test_hostile_output_costs_little() -> None:
 
 
 KEY, OTHER = "AdminKeyAAA", "AdminKeyAAAbbb"
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    redactor = Redactor(secrets)
+    return redactor.feed(text) + redactor.flush()
 
 
 def test_keys_are_taken_out_of_what_gk_deploy_prints() -> None:

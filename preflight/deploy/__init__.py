@@ -27,6 +27,6 @@ Pure functions over texts and values, or readers that are fed:
     tree       the files as values, which ones they are, what has changed
     steps      its output -> the six steps, what is waited for, how it ended
     state      what is known of a deployment while it runs
-    lines      what its lines that tell of trouble mean
+    lines      those with which it gives up, and what the table of causes makes of them
     redact     keys out of whatever is shown or kept
 """

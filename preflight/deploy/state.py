@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Union
-
-from preflight.deploy.lines import Trouble
 
 
 @dataclass(frozen=True)
@@ -55,11 +52,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Wait:
-    """What gk-deploy waits for, since when, and why that may take its time."""
+    """What gk-deploy waits for, and why that may take its time."""
 
     what: str
     normal: str
-    since: float
 
 
 class Reply(Enum):
@@ -73,46 +69,26 @@ class Reply(Enum):
 
 @dataclass(frozen=True)
 class Placed:
-    """A node of the topology, or one of its devices; `device` is empty for the node itself.
-
-    `said` is why heketi refused.
-    """
+    """A node of the topology, or one of its devices; `device` is empty for the node itself."""
 
     node: str
     device: str
     reply: Reply
-    said: str = ""
-
-
-@dataclass(frozen=True)
-class Reached:
-    """The host and port at which heketi answers, as gk-deploy tells it: perhaps empty (D14)."""
-
-    address: str
-
-
-@dataclass(frozen=True)
-class Completed:
-    """The last line of a deployment that went through."""
-
-
-Event = Union[Progress, Wait, Placed, Reached, Completed, Trouble]
 
 
 @dataclass(frozen=True)
 class State:
     """All that is known by now. `complete`: the last line, if no other came after it.
 
-    `existing` are the pods that were there before. `placed` is in the order of the topology.
+    `placed` is in the order of the topology. `given_up` is the line with which it gave up.
     """
 
     phases: tuple[Progress, ...] = tuple(Progress(phase) for phase in PHASES)
     wait: Wait | None = None
-    existing: tuple[str, ...] = ()
     placed: tuple[Placed, ...] = ()
     address: str | None = None
     complete: bool = False
-    troubles: tuple[Trouble, ...] = ()
+    given_up: str = ""
 
     @property
     def current(self) -> Progress | None:

@@ -8,18 +8,15 @@ for and why that is normal; and no success is believed but one that is whole (`r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from preflight.deploy.lines import Trouble, trouble
+from preflight.deploy.lines import gives_up, rows
 from preflight.deploy.state import (
     PHASES,
-    Completed,
-    Event,
     Placed,
     Progress,
-    Reached,
     Reply,
     Result,
     Standing,
@@ -28,7 +25,6 @@ from preflight.deploy.state import (
 )
 
 LONGEST = 8192  # characters: a line that is longer is taken for more than one
-TROUBLES = 100
 BY_SIGNAL = 128  # what a shell adds to a signal's number (POSIX, 2.8.2)
 
 
@@ -51,7 +47,6 @@ _CONTROL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 _OPENING = re.compile(
     r"(?P<resources>Creating initial resources) \.\.\. ?"
     r"|Waiting for (?P<pods>\S+) pods? to start \.\.\. ?"
-    r"|\s*(?P<look>\S+ pods?) \.\.\. ?"
     r"|\s*Creating node (?P<node>\S+) \.\.\. ?"
     r"|\s*Adding device (?P<device>\S+) \.\.\. ?"
 )
@@ -59,22 +54,19 @@ _REAL = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}
 
 
 class Reader:
-    """Reads gk-deploy's output. `state` is what is known, `feed` tells what is new."""
+    """Reads gk-deploy's output; `state` is what is known by now."""
 
     def __init__(self) -> None:
         self.state = State()
         self._line = ""
         self._opened = False  # the words that open this line have been taken note of
-        self._looking = ""
         self._asked: Placed | None = None
         self._now = 0.0
-        self._news: list[Event] = []
         # What kubectl made has its group in newer versions: deployment.apps/heketi.
         self._says: tuple[tuple[str, Callable[[re.Match[str]], None]], ...] = (
             (r"OK", self._ok),
-            (r"(?:not )?found\.", self._looked),
             (r"ID: \S+", self._made),
-            (r"Unable to (?:create node|add device): (?P<said>.*)", self._refused),
+            (r"Unable to (?:create node|add device): .*", self._refused),
             (r"Found node (?P<name>\S+) on cluster .*", self._found_node),
             (r"Found device (?P<name>\S+)", self._found_device),
             (r"Creating cluster \.\.\..*", partial(self._go_on, 3, _TOPOLOGY)),
@@ -99,7 +91,7 @@ class Reader:
             (r"Deployment complete!", self._last_line),
         )
 
-    def feed(self, text: str, now: float) -> tuple[Event, ...]:
+    def feed(self, text: str, now: float) -> None:
         """Take the next piece of the output, cut anywhere; `now` in seconds, of any clock."""
         self._now = now
         *lines, self._line = re.split(r"\r?\n|\r", self._line + text)
@@ -109,23 +101,14 @@ class Reader:
             self._read(self._line)
             self._line = ""
         self._open(_CONTROL.sub("", self._line))
-        return self._told()
 
-    def finish(self, now: float) -> tuple[Event, ...]:
+    def finish(self, now: float) -> None:
         """The output has ended: whatever runs has failed."""
         self._now = now
         self._read(self._line)
         self._line = ""
         self._end(Standing.FAILED)
         self._know(wait=None)
-        return self._told()
-
-    def _told(self) -> tuple[Event, ...]:
-        news, self._news = tuple(self._news), []
-        return news
-
-    def _tell(self, event: Event) -> None:
-        self._news.append(event)
 
     def _know(self, **changes: object) -> None:
         self.state = replace(self.state, **changes)  # type: ignore[arg-type]
@@ -156,8 +139,6 @@ class Reader:
             number, wait = _POD_WAITS.get(found["pods"], (6, _STORE))
             self._begin(number)
             self._wait(wait)
-        elif found["look"]:
-            self._looking = found["look"]
         elif found["node"]:
             self._place(Placed(found["node"], "", Reply.ASKED))
         else:
@@ -169,9 +150,8 @@ class Reader:
             if found:
                 act(found)
                 return
-        amiss = trouble(line)
-        if amiss:
-            self._trouble(amiss)
+        if gives_up(line):
+            self._given_up(line)
 
     @property
     def _node(self) -> str:
@@ -189,7 +169,6 @@ class Reader:
             if (each.node, each.device) != (placed.node, placed.device)
         )
         self._know(placed=(*others, placed))
-        self._tell(placed)
 
     def _begin(self, number: int) -> None:
         """Go on to this phase, unless it or a later one has begun; those between are skipped."""
@@ -219,20 +198,14 @@ class Reader:
     def _set(self, *progress: Progress) -> None:
         new = {each.phase: each for each in progress}
         self._know(phases=tuple(new.get(each.phase, each) for each in self.state.phases))
-        self._news += progress
 
     def _wait(self, wait: tuple[str, str]) -> None:
         if self.state.wait is None or self.state.wait.what != wait[0]:
-            self._know(wait=Wait(*wait, self._now))
-            self._news += [self.state.wait] if self.state.wait else []
+            self._know(wait=Wait(*wait))
 
-    def _trouble(self, amiss: Trouble) -> None:
-        if amiss.fatal:
-            self._end(Standing.FAILED)
-            self._know(wait=None)
-        if amiss not in self.state.troubles and len(self.state.troubles) < TROUBLES:
-            self._know(troubles=(*self.state.troubles, amiss))
-            self._tell(amiss)
+    def _given_up(self, line: str) -> None:
+        self._end(Standing.FAILED)
+        self._know(wait=None, given_up=self.state.given_up or line)
 
     def _ok(self, _found: re.Match[str]) -> None:
         if self._asked:
@@ -250,12 +223,9 @@ class Reader:
         if self._asked:
             self._place(replace(self._asked, reply=Reply.ADDED))
 
-    def _refused(self, found: re.Match[str]) -> None:
+    def _refused(self, _found: re.Match[str]) -> None:
         if self._asked:
-            self._place(replace(self._asked, reply=Reply.REFUSED, said=found["said"]))
-        amiss = trouble(found[0])
-        if amiss:
-            self._trouble(amiss)
+            self._place(replace(self._asked, reply=Reply.REFUSED))
 
     def _found_node(self, found: re.Match[str]) -> None:
         self._place(Placed(found["name"], "", Reply.FOUND))
@@ -263,35 +233,22 @@ class Reader:
     def _found_device(self, found: re.Match[str]) -> None:
         self._place(Placed(self._node, found["name"], Reply.FOUND))
 
-    def _looked(self, found: re.Match[str]) -> None:
-        if found[0].startswith("not"):
-            return
-        self._know(existing=(*self.state.existing, self._looking))
-        if self._looking == "heketi pod":
-            self._trouble(Trouble(("D10",), "heketi pod ... found."))
-
     def _go_on(self, number: int, wait: tuple[str, str] | None, _found: re.Match[str]) -> None:
         self._begin(number)
         if wait:
             self._wait(wait)
 
-    def _loaded(self, found: re.Match[str]) -> None:
-        if not self.state.placed:
-            self._trouble(Trouble(("D7",), f"{found[0]} But no node was added, and none found."))
+    def _loaded(self, _found: re.Match[str]) -> None:
         self._begin(4)
         self._wait(_VOLUME)
 
     def _address(self, found: re.Match[str]) -> None:
         self._begin(6)
         self._know(address=found["address"], wait=None)
-        self._tell(Reached(found["address"]))
-        if not real(found["address"]):
-            self._trouble(Trouble(("D14",), found[0]))
 
     def _last_line(self, _found: re.Match[str]) -> None:
         self._end(Standing.DONE)
         self._know(complete=True, wait=None)
-        self._tell(Completed())
 
 
 def real(address: str | None) -> bool:
@@ -306,18 +263,18 @@ def result(rc: int, reader: Reader) -> Result:
     0 where it was not to go on (D2), and prints its last line without an address (D14).
     """
     state = reader.state
-    fatal = [amiss for amiss in state.troubles if amiss.fatal]
+    last = state.given_up
     if rc != 0:
         how = f"ended with exit status {rc}"
         if rc > BY_SIGNAL:
             how = f"was ended by signal {rc - BY_SIGNAL}"
-        said = f": {fatal[0].said}" if fatal else ""
-        return Result(success=False, why=f"gk-deploy {how}{said}", ids=_ids(fatal))
+        said = f": {last}" if last else ""
+        return Result(success=False, why=f"gk-deploy {how}{said}", ids=rows(last))
     if not state.complete:
         return Result(
             success=False,
             why='gk-deploy ended with exit status 0, but not with "Deployment complete!"',
-            ids=("D2", *_ids(fatal)),
+            ids=("D2", *rows(last)),
         )
     if not real(state.address):
         return Result(
@@ -326,7 +283,3 @@ def result(rc: int, reader: Reader) -> Result:
             ids=("D14",),
         )
     return Result(success=True)
-
-
-def _ids(troubles: Iterable[Trouble]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each for amiss in troubles for each in amiss.ids))
