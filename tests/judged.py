@@ -45,7 +45,7 @@ def version(text: str) -> Told:
 
 def member(name: str, address: str = "", **more: Any) -> Member:
     own = {"unready": "", "schedulable": True, "taints": (), "label": None} | more
-    given = {"architecture": "amd64", "kubelet": "v1.20.2"} | own
+    given = {"architecture": "amd64"} | own
     return Member(name=name, addresses=(address,) if address else (), **cast("Any", given))
 
 

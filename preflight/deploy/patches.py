@@ -42,11 +42,10 @@ class Patch:
 
 @dataclass(frozen=True)
 class Patched:
-    """A tree that was changed: by which patches, and which of them had nothing left to do."""
+    """A tree that was changed, and by which patches: others had nothing left to do."""
 
     tree: Tree
     done: tuple[Patch, ...]
-    already: tuple[Patch, ...]
 
 
 def patches(asked: Asked) -> tuple[Patch, ...]:
@@ -115,7 +114,6 @@ def apply(tree: Tree, chosen: Iterable[Patch]) -> Patched:
     """
     now = tree
     done: list[Patch] = []
-    already: list[Patch] = []
     for patch in chosen:
         try:
             after = patch.change(now)
@@ -124,9 +122,10 @@ def apply(tree: Tree, chosen: Iterable[Patch]) -> Patched:
                 f"patch {patch.id} ({patch.title}) does not fit: {exc.sought} was looked for in"
                 f" {exc.file}, and is not there. {_which(tree)}"
             ) from None
-        (already if after == now else done).append(patch)
+        if after != now:
+            done.append(patch)
         now = after
-    return Patched(now, tuple(done), tuple(already))
+    return Patched(now, tuple(done))
 
 
 def _which(tree: Tree) -> str:

@@ -53,9 +53,3 @@ class Redactor:
             ):
                 return begin
         return len(text)
-
-
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` without `secrets`."""
-    redactor = Redactor(secrets)
-    return redactor.feed(text) + redactor.flush()

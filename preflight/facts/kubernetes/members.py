@@ -46,7 +46,6 @@ class Member:
     taints: tuple[Taint, ...]
     label: str | None
     architecture: str
-    kubelet: str
 
 
 def parse_nodes(text: str) -> tuple[Member, ...]:
@@ -70,7 +69,6 @@ def _member(item: dict[str, Any]) -> Member:
         ),
         label=labels.get(LABEL),
         architecture=info.get("architecture") or labels.get("kubernetes.io/arch", ""),
-        kubelet=info.get("kubeletVersion", ""),
     )
 
 
