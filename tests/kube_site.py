@@ -81,13 +81,15 @@ class Site:
         }
         self.inventory.write_text(yaml.safe_dump(described))
 
-    def command(self, *words: str) -> list[str]:
+    def command(self, *words: str, name: str = "deploy") -> list[str]:
         program = Path(sys.executable).with_name("gkprep")
-        return [str(program), "deploy", str(self.inventory), *words]
+        return [str(program), name, str(self.inventory), *words]
 
-    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, name: str = "deploy", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*words),
+            self.command(*words, name=name),
             check=False,
             capture_output=True,
             text=True,
@@ -96,8 +98,8 @@ class Site:
             timeout=300,
         )
 
-    def report(self, *words: str, **environment: str) -> tuple[int, Json]:
-        done = self.run("-o", "json", *words, **environment)
+    def report(self, *words: str, name: str = "deploy", **environment: str) -> tuple[int, Json]:
+        done = self.run("-o", "json", *words, name=name, **environment)
         assert done.stdout, done.stderr
         assert "Traceback" not in done.stderr
         return done.returncode, json.loads(done.stdout)
@@ -105,6 +107,10 @@ class Site:
     def deploy(self, *words: str, wait: int = 60, **environment: str) -> tuple[int, Json]:
         before, behind = words, ("--", "-w", str(wait))
         return self.report("--yes", *FORCED, *before, *behind, **environment)
+
+    def diagnosed(self) -> tuple[int, Json]:
+        """What `gkprep diagnose` tells, later and by itself."""
+        return self.report(name="diagnose")
 
     def objects(self) -> list[str]:
         """All that is in the namespace, as `kind/name`, but for what every namespace has."""

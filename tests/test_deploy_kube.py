@@ -33,6 +33,8 @@ VERIFIED = ["gluster-pods", "heketi-address", "heketi-topology", "storage-class"
 UNITS = "glusterd rpcbind.socket"
 """What of a pod's units is asked first; all of them are in one question."""
 
+KEPT = {"gk-deploy.log", "deployment.json"}
+
 ONLY_OURS = pytest.mark.skipif(
     real_gk_deploy() is not None, reason="a fault that only the stand-in has"
 )
@@ -61,7 +63,7 @@ def test_from_nothing_to_a_bound_volume_and_back(site: Site) -> None:
     assert "Deployment complete!" in log.read_text()
     told = json.dumps(report) + log.read_text() + site.inventory.read_text()
     assert not [key for key in KEYS.values() if key in told]
-    assert [file.name for file in log.parent.iterdir()] == [log.name]
+    assert {file.name for file in log.parent.iterdir()} == KEPT
 
     # A second run changes nothing, and says what is there (D10).
     before = site.objects()
@@ -128,6 +130,15 @@ def test_what_is_no_success_is_not_called_one(site: Site, fault: str, why: str, 
     assert [cause["id"] for cause in report["causes"]] == [row]
     assert report["unexplained"] == []
     assert site.plane.kubectl("get", "sc", "-o", "name").stdout == ""
+    # So it is for who asks later, out of the log that was kept; and no more once it is put right.
+    code, report = site.diagnosed()
+    assert (code, [cause["id"] for cause in report["causes"]]) == (1, [row])
+    [note] = report["notes"]
+    assert str(site.logs()[0]) in note
+    if fault == "empty-address":
+        assert site.deploy()[0] == 0
+        code, report = site.diagnosed()
+        assert (code, report["causes"], report["notes"]) == (0, [], [])
 
 
 @ONLY_OURS
@@ -147,7 +158,7 @@ def test_what_gk_deploy_writes_to_its_private_copy_is_no_success_and_stays_there
     assert site.plane.kubectl("get", "sc", "-o", "name").stdout == ""
     assert contents(folder) == before
     [log] = site.logs()
-    assert [file.name for file in log.parent.iterdir()] == [log.name]
+    assert {file.name for file in log.parent.iterdir()} == KEPT
 
 
 def contents(folder: Path) -> dict[Path, bytes]:

@@ -23,6 +23,7 @@ from preflight.deploy.place import Place, claimed, kubectl_wrapper
 from preflight.deploy.redact import Redactor
 from preflight.deploy.run import Conversation, run
 from preflight.errors import DeployError, UsageError
+from preflight.journal.deployments import Deployed, last
 from preflight.model import Deployer, Facts, Inventory, Node, Output
 from preflight.transport import Local
 
@@ -85,12 +86,16 @@ def _is_grep(line: str) -> bool:
     return not Path(line).exists()
 
 
-def test_it_works_in_an_empty_folder_which_goes_with_all_but_the_log(place: Place) -> None:
+def test_it_works_in_an_empty_folder_which_goes_with_all_but_the_log_and_a_record(
+    place: Place,
+) -> None:
     """D3: it writes ./heketi.json, and deletes it."""
     told = Hearing(place, "ls -A; pwd; echo '{}' >heketi.json; umask")
     assert told.log == f"{place.work}\n0077\n"
+    place.keep(Deployed("gk-deploy", "uid", "glusterfs"))
     place.empty()
-    assert [file.name for file in place.folder.iterdir()] == ["gk-deploy.log"]
+    assert {file.name for file in place.folder.iterdir()} == {"gk-deploy.log", "deployment.json"}
+    assert {file.stat().st_mode & 0o777 for file in place.folder.iterdir()} == {0o600}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +145,10 @@ def test_what_it_wrote_is_told_beside_what_else_is_wrong(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     text = "cd ${0%/*}; for n in 1 2 3 4 5 6 $'0\\n'; do echo >\"$n\"; done; exit 3"
     nodes = (Node("node1", "127.0.0.1", "127.0.0.1"),)
-    inventory = Inventory(nodes, deployer=Deployer(kubectl="no-such"))
+    own = tmp_path / "kubectl"
+    own.write_text('#!/bin/sh\necho \'{"metadata": {"uid": "uid-1"}}\'\n')
+    own.chmod(0o755)
+    inventory = Inventory(nodes, deployer=Deployer(kubectl=str(own)))
     node, deployer = controller(inventory), Scripted(text=text)
     work = Work(inventory, Facts(node, {}), options(()))
     cluster = Cluster(node, lambda _: Local(become=False))
@@ -148,6 +156,11 @@ def test_what_it_wrote_is_told_beside_what_else_is_wrong(
     assert made.stopped == (
         "gk-deploy ended with exit status 3; gk-deploy wrote to what it was given:"
         " deploy/0\\n, deploy/1, deploy/2, deploy/3, deploy/4 and 2 more (D3)"
+    )
+    # And kept, for who asks later.
+    assert last("uid-1", "glusterfs") == (
+        made.log.parent,
+        Deployed("gk-deploy", "uid-1", "glusterfs", rc=3, stopped=made.stopped),
     )
 
 

@@ -102,7 +102,7 @@ def abort(
         refuse_loss(stock(cluster, folder / ADMIN_FILE), terms.volumes)
         no_more_volumes(cluster, there)
         refuse_loss(stock(cluster, folder / ADMIN_FILE), terms.volumes)
-        way = Run(deployer.abort, Backwards(), GOES_ON)
+        way = Run(deployer.abort, Backwards(), GOES_ON, back=True)
         made = make(cluster, deployer, work, way, found_keys)
         found = tuple(finished(cluster, deployer, there))
     nodes = fleet.survey(UNHURRIED)

@@ -17,15 +17,18 @@ from preflight.journal import state_folder
 def keys_folder(cluster: Cluster) -> Path:
     """Where heketi's keys for this deployment are kept: by cluster, whatever it is called here.
 
-    A cluster is known by the UID of its namespace kube-system, which lives as long as it does.
-    Raises DeployError where it does not tell.
+    Raises DeployError where the cluster does not tell.
     """
+    return state_folder() / "keys" / f"{identity(cluster)}-{cluster.namespace}"
+
+
+def identity(cluster: Cluster) -> str:
+    """The UID of its namespace kube-system, which lives as long as it does. Raises DeployError."""
     asked = facts.cluster(kubectl(cluster.controller))
     try:
-        uid = cluster.ask(asked)[asked]
+        return cluster.ask(asked)[asked]
     except Unknown as exc:
         raise DeployError(f"which cluster this is could not be found out: {exc}") from exc
-    return state_folder() / "keys" / f"{uid}-{cluster.namespace}"
 
 
 def known_keys(cluster: Cluster, folder: Path, environ: Mapping[str, str]) -> Keys:

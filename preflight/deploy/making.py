@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from preflight import prompt
 from preflight.deploy.cluster import Cluster
+from preflight.deploy.credentials import identity
 from preflight.deploy.deployer import Deployer, Reading, Work
 from preflight.deploy.keys import Keys
 from preflight.deploy.place import Place
@@ -16,7 +18,7 @@ from preflight.deploy.redact import Redactor
 from preflight.deploy.run import GRACE, SLOW, Conversation, run
 from preflight.deploy.watch import Watch
 from preflight.errors import DeployError, TransportError
-from preflight.journal import state_folder
+from preflight.journal.deployments import Deployed, deployments_folder
 from preflight.model import Deployment, Stage
 from preflight.report.printable import visible
 from preflight.report.stages import Stages
@@ -41,16 +43,22 @@ class Run:
     cut_short: str
     """What a person is told to do where it is interrupted."""
 
+    back: bool = False
+    """It is an abort."""
+
 
 def make(cluster: Cluster, deployer: Deployer, work: Work, way: Run, found: Keys) -> Deployment:
-    """Run the deployer to its end in a private place, of which the log is left.
+    """Run the deployer to its end in a private place, of which the log and a record are left.
 
     An interrupt ends it, with all that it has started. Raises DeployError where it cannot be begun.
     """
-    place = Place.made(state_folder() / "deployments", deployer.name)
+    which = identity(cluster)
+    record = Deployed(deployer.name, which, cluster.namespace, back=way.back)
+    place = Place.made(deployments_folder(), deployer.name)
     reading = way.reading
     try:
         deployer.prepare(work, place)
+        place.keep(record)
         given = place.given()
         command = way.command(work, place, found)
         with place.open_log() as log, Watch(cluster) as watch:
@@ -73,6 +81,8 @@ def make(cluster: Cluster, deployer: Deployer, work: Work, way: Run, found: Keys
     why = reading.ended(done.rc, now)
     reasons = (heard.stopped or done.lost or why, _wrote(deployer.name, written))
     stopped = "; ".join(filter(None, reasons))
+    with suppress(DeployError):  # the log tells nearly as much, and what was made has to be told
+        place.keep(replace(record, rc=done.rc, stopped=stopped))
     return Deployment(deployer.name, reading.stages(now), done.rc, stopped, place.log)
 
 

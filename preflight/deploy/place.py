@@ -1,14 +1,15 @@
 """The private folder that one deployment works in.
 
     NAME.log        all that the deployer printed, by its name, without the keys
+    deployment.json of which cluster it is, and what came of it
     topology.json   what it is given
     deploy/         its patched copy
     bin/kubectl     calls the inventory's kubectl with the inventory's kubeconfig and context
     work/           where it is started, for it writes ./heketi.json and deletes it again (D3)
     lock            held by whatever runs in here
 
-Only its owner may look into it (0700). Of one that is over, the log stays. What the deployer was
-given is to be as it was when that ends: one that is known writes nowhere but in work/ (D3).
+Only its owner may look into it (0700). Of one that is over, the first two stay. What the deployer
+was given is to be as it was when that ends: one that is known writes nowhere but in work/ (D3).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from preflight.deploy.tree import Tree
 from preflight.errors import DeployError
 from preflight.facts.kubernetes.command import way
 from preflight.journal import controller_lock, new_name, private
+from preflight.journal.deployments import Deployed, keep, log_of
 from preflight.model import Deployer
 
 HOLDER = "gkprep deploy\n"
@@ -61,7 +63,7 @@ class Place:
 
     @property
     def log(self) -> Path:  # noqa: D102 - see the module
-        return self.folder / f"{self.deployer}.log"
+        return log_of(self.folder, self.deployer)
 
     @property
     def topology(self) -> Path:  # noqa: D102
@@ -97,6 +99,13 @@ class Place:
         except OSError as exc:
             raise DeployError(f"{self.folder} cannot be written: {exc.strerror}") from exc
 
+    def keep(self, made: Deployed) -> None:
+        """Put on record what this is, or what came of it. Raises DeployError."""
+        try:
+            keep(self.folder, made)
+        except OSError as exc:
+            raise DeployError(f"{self.folder} cannot be written: {exc.strerror}") from exc
+
     def given(self) -> Mapping[Path, bytes]:
         """All files that the deployer is given, as they are now. Raises DeployError."""
         try:
@@ -129,7 +138,7 @@ class Place:
         return os.fdopen(opened, "wb", buffering=0)
 
     def empty(self) -> None:
-        """Leave nothing but the log."""
+        """Leave nothing but the log, and what it is of."""
         for folder in (self.copy, self.bin, self.work):
             shutil.rmtree(folder, ignore_errors=True)
         for file in (self.topology, self.lock):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from preflight.deploy import flow
 from preflight.deploy.flow import Outcome
-from preflight.diagnose import look
+from preflight.diagnose import deployment, look
 from preflight.diagnose.evidence import Diagnosis, Evidence, Kind, Reading, Trouble
 from preflight.model import Deployment, Finding, Status
 from preflight.reach import UNHURRIED, Reach
@@ -42,6 +42,6 @@ def in_hand(unmet: list[Finding], made: Deployment) -> Reading:
     ]
     troubles = [Trouble(f"{each.check} {each.subject}", None, each.saw, ORIGIN) for each in told]
     if made.stopped and made.rc == 0:
-        said.append(Evidence(Kind.GK_DEPLOY, made.name, None, made.stopped, ORIGIN))
-        troubles.append(Trouble(made.name, None, made.stopped, ORIGIN))
+        own = deployment.unproven(made.name, made.stopped, ORIGIN)
+        said, troubles = [*said, *own.evidence], [*troubles, *own.troubles]
     return Reading(evidence=tuple(said), troubles=tuple(troubles))

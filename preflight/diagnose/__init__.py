@@ -13,10 +13,11 @@ masks         heketi's keys out of all that was read
 spans         where the pieces of a text begin and end
 saved         a folder of files -> evidence
 cluster       a running cluster -> evidence
+earlier       the log of the last deployment from here -> evidence, while it tells of what is there
 match         evidence x table -> causes
 look          all of that, for the commands
 page          causes -> text and JSON
 
-Everything but `saved`, `cluster` and `look` is a pure function. A reader never fails for what it
-reads: what it cannot make anything of is said in the report.
+Everything but `saved`, `cluster`, `earlier` and `look` is a pure function. A reader never fails
+for what it reads: what it cannot make anything of is said in the report.
 """

@@ -61,6 +61,12 @@ def deployment(text: str, origin: str) -> Reading:
     return Reading(evidence, (trouble,))
 
 
+def unproven(deployer: str, why: str, origin: str) -> Reading:
+    """What gkprep saw of a run that ended with 0 and was no success all the same (D2, D3, D14)."""
+    said = Evidence(Kind.GK_DEPLOY, deployer, None, why, origin)
+    return Reading((said,), (Trouble(deployer, None, why, origin),))
+
+
 def is_run(text: str) -> bool:
     """Whether gk-deploy printed this from its beginning."""
     return bool(START.search(text))

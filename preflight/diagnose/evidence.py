@@ -118,6 +118,7 @@ class Reading:
     """All that was read. `works` are the objects that are as they must be.
 
     `logs` are heketi's, as long as they were not read together.
+    `notes` say what else a person has to know of what was read: that it is old, for one.
     """
 
     evidence: tuple[Evidence, ...] = ()
@@ -126,6 +127,7 @@ class Reading:
     places: tuple[Place, ...] = ()
     unread: tuple[Unread, ...] = ()
     logs: tuple[Log, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ class Diagnosis:
     unexplained: tuple[Trouble, ...]
     works: tuple[str, ...]
     unread: tuple[Unread, ...]
+    notes: tuple[str, ...] = ()
 
 
 def part(pod: str) -> Part | None:
@@ -197,6 +200,7 @@ def together(readings: Iterable[Reading]) -> Reading:
         works,
         tuple(places.values()),
         tuple(dict.fromkeys(_masked(unread) for each in all_of for unread in each.unread)),
+        notes=tuple(note for each in all_of for note in each.notes),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from preflight import reach, registry
-from preflight.diagnose import cluster, match, nodes, table
+from preflight.diagnose import cluster, earlier, match, nodes, table
 from preflight.diagnose import saved as folders
 from preflight.diagnose.evidence import Diagnosis, Reading, together
 from preflight.errors import UsageError
@@ -42,10 +42,13 @@ def saved(folder: Path) -> Look:
 def running(wanted: Wanted, limits: Limits) -> Look:
     """What the cluster of the inventory comes to, after its nodes and the controller were checked.
 
-    A node that does not answer stops nothing. Raises UsageError as `reach.site` does.
+    What the last deployment from here printed is read as well, as long as it tells of what is
+    there. A node that does not answer stops nothing. Raises UsageError as `reach.site` does.
     """
     with reach.site(wanted, "; --from DIR needs none") as (fleet, _):
-        return of_cluster(fleet, fleet.survey(limits), limits)
+        known = fleet.survey(limits)
+        last = earlier.read(fleet.controller, fleet.connect, limits, fleet.started)
+        return of_cluster(fleet, known, limits, also=last)
 
 
 NOTHING = Reading()

@@ -96,7 +96,7 @@ def diagnose(
     if _well(reading):
         whole = not any(unread.needed for unread in reading.unread)
         verdict = Verdict.READY if whole else Verdict.UNKNOWN
-        return Diagnosis(verdict, (), (), reading.works, reading.unread)
+        return Diagnosis(verdict, (), (), reading.works, reading.unread, reading.notes)
     finder = _Finder(reading.evidence)
     found = _merged(match for row in table.rows for match in finder.find(row))
     kept = [match for match in found if not _outdone(match, found)]
@@ -110,7 +110,7 @@ def diagnose(
         if not any(_explains(match, trouble) for match in kept) and not _summed(trouble, reading)
     )
     verdict = Verdict.BLOCKED if causes else Verdict.UNKNOWN
-    return Diagnosis(verdict, causes, unexplained, reading.works, reading.unread)
+    return Diagnosis(verdict, causes, unexplained, reading.works, reading.unread, reading.notes)
 
 
 def _well(reading: Reading) -> bool:

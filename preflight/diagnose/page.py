@@ -47,6 +47,7 @@ def render_json(run: Run, found: Diagnosis) -> str:
             {"origin": decodable(unread.origin), "why": decodable(unread.why)}
             for unread in found.unread
         ],
+        "notes": [decodable(note) for note in found.notes],
     }
     return machine.dumps(report)
 
@@ -97,6 +98,8 @@ class _Page:
 
     def render(self) -> str:
         self.works()
+        for note in self.found.notes:
+            self.page.wrapped(INDENT, Span("note: ", "label"), body=Span(self.show(note, SAID)))
         for unread in self.found.unread:
             self.unread(unread)
         for trouble in self.found.unexplained:

@@ -1,8 +1,9 @@
 """What was done, kept on the controller where `gkprep undo` finds it.
 
-    plain   values -> JSON and back
-    keep    the journal of a run that is being made
-    tell    the journal of a run that was
+    plain        values -> JSON and back
+    keep         the journal of a run that is being made
+    tell         the journal of a run that was
+    deployments  which deployment was of which cluster, and what came of it
 
 A run is a folder below the XDG state directory (XDG Base Directory Specification: what should
 outlive a restart), readable by its owner alone: what commands printed may be anybody's secret. Its
