@@ -33,7 +33,10 @@ Forced = Annotated[
 ]
 Words = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[-- OPTIONS]", help="gk-deploy's own: -w SECONDS, --single-node, ..."),
+    typer.Argument(
+        metavar="[-- OPTIONS]",
+        help="gk-deploy's own: -w SECONDS, --daemonset-label LABEL, --single-node, -v.",
+    ),
 ]
 
 
@@ -67,7 +70,13 @@ def deploy(  # noqa: PLR0913 - one parameter an option
     ask_become_pass: AskBecomePass = False,
     output: Output = Format.TEXT,
 ) -> None:
-    """Run gk-deploy where all is green, and prove that it worked. Asks before it does."""
+    """Run gk-deploy where all is green, and prove that it worked. Asks before it does.
+
+    Heketi's keys are taken from GKPREP_HEKETI_ADMIN_KEY and GKPREP_HEKETI_USER_KEY, or made. Exit
+    codes: 0 deployed and verified, or with --abort all taken back; 1 a check fails, nobody agreed,
+    or it did not work; 2 a mistake in what was given, or volumes in the way of an abort; 3 could
+    not find out; 128+n ended by signal n.
+    """
     from preflight import reach, registry, select
     from preflight.deploy import abort as backwards
     from preflight.deploy import flow, why

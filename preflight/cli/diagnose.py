@@ -15,7 +15,7 @@ from preflight.cli.options import (
     InventoryArgument,
     Limit,
     ListFormat,
-    Only,
+    OnlyOfAll,
     Parallel,
     Skip,
     Timeout,
@@ -37,7 +37,7 @@ def diagnose(  # noqa: PLR0913 - one parameter an option
     inventory: InventoryArgument = None,
     *,
     source: From = None,
-    only: Only = None,
+    only: OnlyOfAll = None,
     skip: Skip = None,
     limit: Limit = None,
     parallel: Parallel = 32,
@@ -50,8 +50,10 @@ def diagnose(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Tell why a deployment does not work, and what cures it. Changes nothing.
 
-    Nodes and controller are checked too, as by gkprep deploy. Exit codes: 0 healthy, 1 a cause was
-    found, 3 it could not be told.
+    Nodes and controller are checked too, as by gkprep deploy; --only, --skip and --limit choose
+    among these checks, and what the cluster says is read in any case. So is what the last gkprep
+    deploy from here printed, if it failed. Exit codes: 0 healthy, 1 a cause was found, 3 it could
+    not be told.
     """
     from preflight import reach, report
     from preflight.diagnose import look, page

@@ -52,6 +52,12 @@ Only = Annotated[
         help="Only this check (repeatable). check and fix judge the cluster's only so.",
     ),
 ]
+OnlyOfAll = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only", metavar="ID", help="Only this check, of the nodes or of the cluster (repeatable)."
+    ),
+]
 Skip = Annotated[
     list[str] | None, typer.Option(metavar="ID", help="Leave this check out (repeatable).")
 ]
