@@ -20,10 +20,28 @@ from preflight.report import Run
 from preflight.report.style import Style
 
 SAMPLES = Path(__file__).parent / "samples/diagnose"
-PROVENANCE: dict[str, dict[str, Any]] = yaml.safe_load(
-    (SAMPLES.parent / "provenance.yaml").read_text("utf-8")
-)
 TABLE = table.load()
+
+
+def provenance(text: str) -> dict[str, dict[str, Any]]:
+    """Where samples are from; raises ValueError with every mistake in it."""
+    told: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    keys = {"from": "where its text is from", "node": "the node that is named, or null"}
+    wrong = []
+    for sample, known in told.items():
+        given = known if isinstance(known, dict) else {}
+        wrong += [f"{sample}: no `{key}`; allowed: {keys[key]}" for key in keys.keys() - given]
+        wrong += [
+            f"{sample}: `{key}`; allowed: {' and '.join(keys)}" for key in given - keys.keys()
+        ]
+        if "from" in given and not given["from"]:
+            wrong.append(f"{sample}: `from` is empty; allowed: {keys['from']}")
+    if wrong:
+        raise ValueError("\n".join(f"tests/samples/provenance.yaml: {each}" for each in wrong))
+    return told
+
+
+PROVENANCE = provenance((SAMPLES.parent / "provenance.yaml").read_text("utf-8"))
 
 
 def named(rows: Sequence[Row]) -> dict[str, Row]:
@@ -39,9 +57,21 @@ def named(rows: Sequence[Row]) -> dict[str, Row]:
 ROWS = named(TABLE.rows)
 
 
-def expected(sample: str) -> Row:
+def row_of(sample: str) -> str:
     """The row that explains `sample`, whose name is ROW or ROW.VARIANT."""
-    return ROWS[sample.partition(".")[0]]
+    return sample.partition(".")[0]
+
+
+def expected(sample: str) -> Row:
+    """The same row itself; raises ValueError where the table has none of that name."""
+    row = row_of(sample)
+    if row not in ROWS:
+        alike = [name for name in ROWS if name.partition("-")[0] == row.partition("-")[0]]
+        raise ValueError(
+            f"the sample {sample} is of no row of causes.yaml; allowed: ROW or ROW.VARIANT, where"
+            f" ROW is one of {', '.join(alike or ROWS)}, by their places in the file"
+        )
+    return ROWS[row]
 
 
 def without(row: Row) -> Table:

@@ -13,6 +13,7 @@ import pytest
 
 from preflight.diagnose import match, saved
 from preflight.diagnose.evidence import Diagnosis, Reading, together
+from preflight.diagnose.table import Clause
 from preflight.model import Verdict
 from preflight.registry import checks
 from tests.diagnosed import (
@@ -25,6 +26,8 @@ from tests.diagnosed import (
     expected,
     instead,
     is_of,
+    provenance,
+    row_of,
     without,
     write,
 )
@@ -47,9 +50,28 @@ def test_without_its_row_no_other_takes_its_place(sample: str) -> None:
 
 
 def test_every_row_has_a_sample_and_every_sample_its_provenance() -> None:
-    assert {sample.partition(".")[0] for sample in PROVENANCE} == set(ROWS)
-    assert {path.name for path in SAMPLES.iterdir()} == set(PROVENANCE)
-    assert all(known["from"] for known in PROVENANCE.values())
+    folders = {path.name for path in SAMPLES.iterdir()}
+    lacking = [row for row in ROWS if row not in map(row_of, PROVENANCE)]
+    assert not lacking, f"no sample of the rows {lacking}: make tests/samples/diagnose/ROW/"
+    assert [expected(sample) for sample in folders | set(PROVENANCE)]
+    told = "tests/samples/provenance.yaml and the folders in tests/samples/diagnose"
+    assert folders == set(PROVENANCE), f"{told} do not have the same names"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{N1: {from: here}}", "N1: no `node`; allowed: the node that is named, or null"),
+        ("{N1: {node: null}}", "N1: no `from`; allowed: where its text is from"),
+        ("{N1: {from: '', node: null}}", "N1: `from` is empty"),
+        ("{N1: {from: here, nodes: a, node: b}}", "N1: `nodes`; allowed: from and node"),
+        ("{N1: here}", "N1: no `node`"),
+    ],
+)
+def test_a_mistake_in_the_provenance_is_told(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=r"tests/samples/provenance\.yaml: N1: ") as caught:
+        provenance(text)
+    assert told in str(caught.value)
 
 
 @every_sample
@@ -68,12 +90,18 @@ def test_every_pattern_of_a_row_is_in_one_of_its_samples() -> None:
         texts = [
             piece
             for sample in PROVENANCE
-            if sample.partition(".")[0] == name
+            if row_of(sample) == name
             for piece in together(saved.read(SAMPLES / sample)).evidence
         ]
         for clause in (*row.every, *row.some):
             told = [p for p in texts if p.kind in clause.where and clause.pattern.search(p.text)]
-            assert told, (name, clause.pattern.pattern)
+            kinds = {piece.kind.value for piece in texts}
+            assert told, f"{_in(name, clause)} matches in no sample of it, which have {kinds}"
+
+
+def _in(name: str, clause: Clause) -> str:
+    kinds = ", ".join(sorted(kind.value for kind in clause.where))
+    return f"row {name}, pattern {clause.pattern.pattern!r} in {kinds}:"
 
 
 CLAUSES = [
@@ -94,7 +122,12 @@ def test_every_clause_is_needed_by_a_sample(name: str, part: str, number: int) -
     known = without(row) if not (other.every or other.some) else instead(row, other)
     # The row's own samples tell in most cases, and what is about others is asked only then.
     samples = sorted(PROVENANCE, key=lambda sample: expected(sample) is not row)
-    assert any(match.diagnose(read(sample), known) != usual(sample) for sample in samples)
+    needed = any(match.diagnose(read(sample), known) != usual(sample) for sample in samples)
+    assert needed, (
+        f"{_in(name, clauses[number])} without it every sample is told as before; allowed: a"
+        f" sample tests/samples/diagnose/{name}.VARIANT that needs it (for `unless`: one of the row"
+        " that is told instead), or no such clause"
+    )
 
 
 @cache
