@@ -11,7 +11,7 @@ from preflight.plugin import Facts, Finding, Policy, Rpcbind, controller_check, 
 RANDOM_PORTS = 10
 """The first GlusterFS that picks brick ports at random."""
 
-GLUSTER, FLOATING = "gluster/gluster-centos", "gluster/gluster-centos:latest"
+FLOATING = f"{kubernetes.GLUSTER}:latest"
 STARTS = frozenset({"enabled", "static", "indirect", "generated"})
 """What `systemctl is-enabled` says of a unit that is started with the others, or by them."""
 
@@ -49,7 +49,7 @@ def gluster_image(facts: Facts) -> Iterator[Finding]:
     site = kubernetes.site(facts.node)
     image = facts[kubernetes.image(kubernetes.kubectl(facts.node), site.deployer.namespace)]
     if not image.version:
-        named = dict(site.deployer.images).get(GLUSTER, FLOATING)
+        named = dict(site.deployer.images).get(kubernetes.GLUSTER, FLOATING)
         yield _unasked(image, named)
         return
     yield _ports(image, facts.node.policy)

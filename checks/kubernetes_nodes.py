@@ -78,8 +78,7 @@ def _listed(node: Node, member: Member, members: Iterable[Member]) -> Finding:
 
 def _takes_pods(member: Member) -> bool:
     """Whether the scheduler would put a pod there that tolerates nothing."""
-    refused = any(taint.effect in {"NoSchedule", "NoExecute"} for taint in member.taints)
-    return member.schedulable and not refused
+    return member.schedulable and not any(taint.keeps_off for taint in member.taints)
 
 
 def _forgotten(member: Member) -> Finding:

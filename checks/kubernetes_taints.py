@@ -9,7 +9,6 @@ from preflight.facts.kubernetes import Taint
 from preflight.plugin import Facts, Finding, Role, controller_check, fail, ok, skip
 
 WANT = "no taint that the GlusterFS pods do not tolerate"
-KEEPS_OFF = frozenset({"NoSchedule", "NoExecute"})
 
 # What the pods of every DaemonSet tolerate (Kubernetes documentation, "DaemonSet", "Taints and
 # tolerations"); a node that is not Ready is another check's to tell.
@@ -72,7 +71,7 @@ def kubernetes_taints(facts: Facts) -> Iterator[Finding]:
 
 
 def _in_the_way(taint: Taint) -> bool:
-    return taint.effect in KEEPS_OFF and taint.key not in TOLERATED
+    return taint.keeps_off and taint.key not in TOLERATED
 
 
 def _allowed(taint: Taint, tolerations: Iterable[str]) -> bool:

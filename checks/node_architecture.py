@@ -8,7 +8,6 @@ from preflight.facts import kubernetes
 from preflight.plugin import Facts, Finding, Role, controller_check, fail, ok, skip, unknown, warn
 
 WANT = "amd64"
-GLUSTER = "gluster/gluster-centos"
 
 
 @controller_check(lambda node: [kubernetes.nodes(kubernetes.kubectl(node))], about_nodes=True)
@@ -27,8 +26,8 @@ def node_architecture(facts: Facts) -> Iterator[Finding]:
     """
     site = kubernetes.site(facts.node)
     members = {m.name: m for m in facts[kubernetes.nodes(kubernetes.kubectl(facts.node))]}
-    own_image = any(name == GLUSTER for name, _ in site.deployer.images)
-    cure = "deployer: {images: {" + GLUSTER + ": AN IMAGE FOR THIS ARCHITECTURE}}"
+    own_image = any(name == kubernetes.GLUSTER for name, _ in site.deployer.images)
+    cure = "deployer: {images: {" + kubernetes.GLUSTER + ": AN IMAGE FOR THIS ARCHITECTURE}}"
     for node in site.nodes:
         if node.name not in members:
             yield skip(node.name, "the cluster has no node of that name: see kubernetes-nodes")

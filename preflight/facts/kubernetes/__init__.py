@@ -31,7 +31,7 @@ from preflight.facts.kubernetes.existing import (
     objects,
     topology,
 )
-from preflight.facts.kubernetes.images import Image, image
+from preflight.facts.kubernetes.images import GLUSTER, Image, image
 from preflight.facts.kubernetes.kubelets import Kubelet, kubelet
 from preflight.facts.kubernetes.members import LABEL, Member, Taint, nodes
 from preflight.facts.kubernetes.names import (
@@ -58,6 +58,7 @@ __all__ = [
     "DATABASE",
     "ENDPOINTS",
     "ENFORCE",
+    "GLUSTER",
     "LABEL",
     "PRIVILEGED",
     "ROLE",

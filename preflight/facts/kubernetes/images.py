@@ -10,6 +10,9 @@ from preflight.facts.kubernetes.command import get
 from preflight.facts.kubernetes.tried import PATIENCE
 from preflight.model import TIMED_OUT, PortRange, Probe
 
+GLUSTER = "gluster/gluster-centos"
+"""What gk-deploy's templates call it, without a tag."""
+
 # glusterfs' own defaults, where glusterd.vol says nothing (xlators/mgmt/glusterd, GF_IANA_PRIV_PORT
 # and GF_PORT_MAX since release 10).
 DEFAULT = PortRange(49152, 60999)

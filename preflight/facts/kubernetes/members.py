@@ -30,6 +30,11 @@ class Taint:
         """As the inventory's `deployer.tolerate` spells what tolerates it, whatever its value."""
         return f"{self.key}:{self.effect}"
 
+    @property
+    def keeps_off(self) -> bool:
+        """Whether no pod comes there that does not tolerate it; a third effect only rates."""
+        return self.effect in {"NoSchedule", "NoExecute"}
+
 
 @dataclass(frozen=True)
 class Member:
