@@ -26,6 +26,7 @@ case "$*" in
 *--show-all*) echo "Error: unknown flag: --show-all" >&2; exit 1 ;;
 *"get pods "*) cat "$STUB/pods/${*##*--selector=}" 2>/dev/null ;;
 *"get pod "*) cat "$STUB/pods/${*##*--selector=}=pod" ;;
+*"get --raw /api/v1/namespaces/kube-system") echo '{"metadata": {"uid": "uid-1"}}' ;;
 *"label nodes storagenode="*) echo "error: one or more resources must be specified" >&2; exit 1 ;;
 *"exec -i  -- "*) echo "error: pod or type/name must be specified" >&2; exit 1 ;;
 *"describe svc/"*) echo "Endpoints:         10.0.0.9:8080" ;;
