@@ -303,7 +303,7 @@ def test_every_key_is_always_there() -> None:
     objects = [SCHEMA, *SCHEMA["$defs"].values()]
     changing = {"plan", "before", "run", "stopped"}  # of fix and undo
     changing |= {"prospect", "deployment"}  # of deploy
-    changing |= {"causes", "unexplained", "works", "unread"}  # of diagnose
+    changing |= {"causes", "unexplained", "works", "unread", "notes"}  # of diagnose
     always = [[key for key in SCHEMA["properties"] if key not in changing]]
     always += [list(part["properties"]) for part in objects[1:]]
     assert [part["required"] for part in objects] == always
