@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from preflight.facts import kubernetes
-from preflight.plugin import Facts, Finding, Role, controller_check, fail, ok, skip, unknown, warn
+from preflight.plugin import (
+    Facts,
+    Finding,
+    Node,
+    Role,
+    controller_check,
+    fail,
+    ok,
+    skip,
+    unknown,
+    warn,
+)
 
 WANT = "amd64"
 
@@ -15,7 +26,8 @@ def node_architecture(facts: Facts) -> Iterator[Finding]:
     """The inventory's nodes are amd64, which the images of Gluster and heketi are built for.
 
     Checks: the architecture that each node's kubelet reports. Other images, which the inventory's
-    `deployer.images` names, may be for other machines: then it is a warning.
+    `deployer.images` names, may be for other machines: then it is a warning. A client that is no
+    node of the cluster gets no pod, and so no image.
 
     Why: the images that gk-deploy uses by itself are for x86_64 alone. On any other machine the pod
     ends at once with `exec format error`.
@@ -30,7 +42,7 @@ def node_architecture(facts: Facts) -> Iterator[Finding]:
     cure = "deployer: {images: {" + kubernetes.GLUSTER + ": AN IMAGE FOR THIS ARCHITECTURE}}"
     for node in site.nodes:
         if node.name not in members:
-            yield skip(node.name, "the cluster has no node of that name: see kubernetes-nodes")
+            yield _outside(node)
             continue
         seen = members[node.name].architecture
         if not seen:
@@ -41,3 +53,10 @@ def node_architecture(facts: Facts) -> Iterator[Finding]:
             yield fail(node.name, seen, WANT, says="exec format error", cure=cure)
         else:
             yield warn(node.name, seen, WANT, says="exec format error", cure=cure)
+
+
+def _outside(node: Node) -> Finding:
+    """Of a storage node kubernetes-nodes fails; a client need not be a node of the cluster."""
+    if node.role is Role.STORAGE:
+        return skip(node.name, "the cluster has no node of that name: see kubernetes-nodes")
+    return ok(node.name, "no node of the cluster, so no image runs there", WANT)

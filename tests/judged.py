@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from preflight import registry
+from preflight import registry, select
 from preflight.controller import controller
 from preflight.facts import deployer, kubernetes
 from preflight.facts.deployer import Python, Script
@@ -68,24 +68,37 @@ VALUES: dict[str, object] = {
 }
 
 
-def known(check: Check, inventory: Inventory, given: Mapping[str, object]) -> dict[str, Facts]:
-    """What the check and its fix ask, answered as if all were in order but for what is `given`."""
+CHECKS = [
+    check for check in registry.checks() if isinstance(check, Check) and select.of_controller(check)
+]
+
+
+def known(
+    checks: Sequence[Check], inventory: Inventory, given: Mapping[str, object]
+) -> dict[str, Facts]:
+    """What the checks and their fixes ask, answered as if all were in order but for `given`."""
     node = controller(inventory)
-    asked = [probe.name for probe in needs([check], node, registry.fixes())]
+    asked = [probe.name for probe in needs(checks, node, registry.fixes())]
     values = {**VALUES, **given}
     told = {name: values[name.partition("(")[0].rpartition(".")[2]] for name in asked}
     return {node.name: Facts(node, told)}
 
 
+def judged(
+    checks: Sequence[Check], inventory: Inventory = INVENTORY, **given: object
+) -> tuple[Finding, ...]:
+    """What is found where all is in order but for what is `given`, by probe."""
+    return judge(checks, known(checks, inventory, given))
+
+
 def found(check: Check, inventory: Inventory = INVENTORY, **given: object) -> dict[str, Finding]:
-    """What is found, by subject, where all is in order but for what is `given`, by probe."""
-    findings = judge([check], known(check, inventory, given))
-    return {finding.subject: finding for finding in findings}
+    """The same of one check, by subject."""
+    return {finding.subject: finding for finding in judged([check], inventory, **given)}
 
 
 def planned(check: Check, inventory: Inventory = INVENTORY, **given: object) -> Plan:
     """What `gkprep fix` would do about it, likewise."""
-    fleet = known(check, inventory, given)
+    fleet = known([check], inventory, given)
     return plan(judge([check], fleet), fleet, registry.fixes())
 
 

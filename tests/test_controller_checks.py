@@ -23,6 +23,7 @@ from preflight.facts.kubernetes import Kubelet, Listed, Right, Told, Try
 from preflight.judge import judge
 from preflight.model import Check, Facts, Inventory, Policy, Role, Rpcbind, Status
 from tests.judged import (
+    CHECKS,
     ENDPOINTS,
     GOOD,
     HEKETI,
@@ -34,11 +35,6 @@ from tests.judged import (
     version,
     with_deployer,
 )
-
-CHECKS = [
-    check for check in registry.checks() if isinstance(check, Check) and select.of_controller(check)
-]
-
 
 # --- all of them -------------------------------------------------------------------------------
 

@@ -12,9 +12,22 @@ from checks.kubernetes_nodes import kubernetes_nodes
 from checks.kubernetes_rights import kubernetes_rights
 from checks.kubernetes_taints import kubernetes_taints
 from checks.node_architecture import node_architecture
+from preflight.deploy import gate
+from preflight.errors import Unknown
 from preflight.facts.kubernetes import Binding, Namespace, Right, Taint, Told
-from preflight.model import Check, Inventory, Node, Role, Status
-from tests.judged import NODES, found, member, members, one, version, with_deployer
+from preflight.model import Check, Inventory, Node, Role, Status, Verdict
+from tests.judged import (
+    CHECKS,
+    NODES,
+    VALUES,
+    found,
+    judged,
+    member,
+    members,
+    one,
+    version,
+    with_deployer,
+)
 
 
 def test_n18_a_name_that_is_no_node_fails_with_the_likely_one() -> None:
@@ -115,6 +128,39 @@ def test_n23_what_every_daemonset_tolerates_is_no_obstacle() -> None:
     )
     node1 = found(kubernetes_taints, nodes=members(member("node1", taints=harmless)))["node1"]
     assert node1.status is Status.PASS
+
+
+def test_a_client_outside_the_cluster_leaves_the_gate_open() -> None:
+    """It can mount volumes all the same; the warning is that its name may be a wrong one."""
+    client = Node("client", "10.77.0.20", None, role=Role.CLIENT)
+    told = judged(CHECKS, Inventory((*NODES, client)))
+    assert gate.verdict(told, (), strict=False) is Verdict.READY
+    assert [(each.check, each.status) for each in told if each.status is not Status.PASS] == [
+        ("kubernetes-nodes", Status.WARN)
+    ]
+
+
+OUTSIDE: dict[str, dict[str, Any]] = {
+    "no-node": {"nodes": ()},
+    "one-less": {"nodes": members(without="node2")},
+    "unready": {"nodes": members(member("node1", unready="gone"))},
+    "unknown": dict.fromkeys(VALUES, Unknown("the server was refused")),
+    "no-kubectl": {"client": Told(None, "not found"), "server": Told(None, "not found")},
+    "empty": {name: () for name, value in VALUES.items() if isinstance(value, tuple)},
+    "none": dict.fromkeys(("namespace", "binding", "topology", "gk_deploy", "python")),
+}
+
+
+@pytest.mark.parametrize("given", OUTSIDE.values(), ids=OUTSIDE)
+def test_what_is_skipped_is_found_by_the_check_that_it_names(given: dict[str, Any]) -> None:
+    """A SKIP closes the gate, so that somebody has to say why."""
+    client = Node("client", "10.77.0.20", None, role=Role.CLIENT)
+    told = judged(CHECKS, Inventory((*NODES, client)), **given)
+    found_by = {(f.check, f.subject) for f in told if f.status in {Status.FAIL, Status.ERROR}}
+    for each in told:
+        if each.status is Status.SKIP:
+            named = each.saw.partition(": see ")[2]
+            assert (named, each.subject) in found_by, each
 
 
 @pytest.mark.parametrize("check", [kubernetes_taints, node_architecture])
