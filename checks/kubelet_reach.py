@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from preflight.facts import kubernetes
-from preflight.facts.kubernetes import Kubelet
+from preflight.facts.kubernetes import Kubelet, Try
 from preflight.plugin import (
     Facts,
     Finding,
@@ -47,7 +47,7 @@ def kubelet_reach(facts: Facts) -> Iterator[Finding]:
 
     Checks: the kubelet's own health, asked through the API server, and, where a pod runs on the
     node, `kubectl logs` without a line and `kubectl exec` of `true` in it. Port-forwarding takes
-    the same way.
+    the same way. Whoever may not list the pods of all namespaces is warned that nothing was tried.
 
     Why: gk-deploy and heketi do everything in pods by exec, which the API server passes on to the
     node's kubelet. Where it cannot look up the node's name, or port 10250 is closed, the pods get
@@ -72,6 +72,8 @@ def _reached(name: str, kubelet: Kubelet) -> Finding:
     ways = {"exec": kubelet.exec, "logs": kubelet.logs, "health": kubelet.health}
     tried = {way: each for way, each in ways.items() if each and not each.forbidden}
     if not tried:
+        if kubelet.listed.complaint and not kubelet.listed.forbidden:
+            raise Unknown(f"which pods run there: {kubelet.listed.complaint}")
         cure = "deploy as a user who may get nodes/proxy: see kubernetes-rights"
         return warn(name, f"nobody could try: {kubelet.health.complaint}", WANT, cure=cure)
     answered = any(not each.complaint for each in tried.values())
@@ -81,5 +83,18 @@ def _reached(name: str, kubelet: Kubelet) -> Finding:
         if each.complaint:
             cure = next((cure for word, cure in CURES if word in each.complaint), OTHERWISE)
             return fail(name, f"{way}: {each.complaint}", WANT, says=SAYS, cure=cure)
-    what = f"{' and '.join(way for way in tried if way != 'health')} in {kubelet.pod}"
-    return ok(name, what if kubelet.pod else "it is healthy; no pod runs there to try", WANT)
+    if kubelet.pod:
+        what = f"{' and '.join(way for way in tried if way != 'health')} in {kubelet.pod}"
+        return ok(name, what, WANT)
+    if kubelet.listed.complaint:
+        return _untried(name, kubelet.listed)
+    return ok(name, "it is healthy; no pod runs there to try", WANT)
+
+
+def _untried(name: str, listed: Try) -> Finding:
+    """It is healthy, and pods may run there: whoever may not list all of them can deploy anyway."""
+    if not listed.forbidden:
+        raise Unknown(f"it is healthy; which pods run there: {listed.complaint}")
+    saw = f"it is healthy; nobody could try exec and logs: {listed.complaint}"
+    cure = "deploy as a user who may list pods in all namespaces, or see that kubectl exec works"
+    return warn(name, saw, WANT, cure=f"{cure} in a pod of {name}")

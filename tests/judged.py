@@ -32,7 +32,7 @@ NODES = tuple(
 )
 INVENTORY = Inventory(NODES)
 SCRIPT = Script("/g/deploy/gk-deploy", next(iter(deployer.KNOWN)), templates=True, commit="7246eb4")
-FINE = Kubelet(Try(""), "kube-system/proxy", Try(""), Try(""))
+FINE = Kubelet(Try(""), Try(""), "kube-system/proxy", Try(""), Try(""))
 TOPOLOGY = tuple(Planned(n.name, n.storage or "", 1, ("/dev/sda",)) for n in NODES)
 CONFIG = Listed("Secret", kubernetes.CONFIG)
 HEKETI = Listed("Deployment", "heketi", 1, 1)

@@ -170,7 +170,7 @@ BREAKS: list[tuple[Check, dict[str, Any]]] = [
     (kubernetes_nodes, {"nodes": ()}),
     (kubernetes_namespace, {"namespace": None}),
     (kubernetes_rights, {"rights": (Right("get", "pods", allowed=False),)}),
-    (kubelet_reach, {"kubelet": Kubelet(Try("refused"))}),
+    (kubelet_reach, {"kubelet": Kubelet(Try("refused"), Try(""))}),
     (earlier_deployment, {"objects": GOOD}),
     (earlier_deployment, {"objects": (*ENDPOINTS, Listed("Service", "heketi"))}),
     (earlier_deployment, {"objects": (HEKETI,)}),

@@ -40,8 +40,8 @@ def test_c14_one_kubelet_that_could_not_be_asked_hides_no_other() -> None:
 
 
 def test_c14_without_a_pod_the_kubelets_health_decides() -> None:
-    assert found(kubelet_reach, kubelet=Kubelet(Try("")))["node1"].status is Status.PASS
-    down = found(kubelet_reach, kubelet=Kubelet(Try("connection refused")))["node1"]
+    assert found(kubelet_reach, kubelet=Kubelet(Try(""), Try("")))["node1"].status is Status.PASS
+    down = found(kubelet_reach, kubelet=Kubelet(Try("connection refused"), Try("")))["node1"]
     assert down.status is Status.FAIL
 
 
@@ -52,9 +52,34 @@ def test_c14_who_may_not_ask_for_health_can_still_try_a_pod() -> None:
     assert found(kubelet_reach, kubelet=replace(FINE, health=FORBIDDEN))["node1"].status is (
         Status.PASS
     )
-    finding = found(kubelet_reach, kubelet=Kubelet(FORBIDDEN))["node1"]
+    finding = found(kubelet_reach, kubelet=Kubelet(FORBIDDEN, Try("")))["node1"]
     assert finding.status is Status.WARN
     assert "nobody could try" in finding.saw
+
+
+MAY_NOT_LIST = Try('(Forbidden): pods is forbidden: User "me" cannot list resource "pods"')
+LATE = Try("no answer within 12 s", late=True)
+
+
+@pytest.mark.parametrize(
+    ("health", "listed", "status"),
+    [
+        (Try(""), MAY_NOT_LIST, Status.WARN),
+        (Try(""), LATE, Status.ERROR),
+        (Try(""), Try("Unable to connect to the server: EOF"), Status.ERROR),
+        (FORBIDDEN, MAY_NOT_LIST, Status.WARN),
+        (FORBIDDEN, LATE, Status.ERROR),
+        (Try("connection refused"), MAY_NOT_LIST, Status.FAIL),
+        (Try("connection refused"), LATE, Status.FAIL),
+    ],
+)
+def test_c14_pods_that_could_not_be_listed_are_not_none(
+    health: Try, listed: Try, status: Status
+) -> None:
+    """The right to list all pods is none that a deployment needs."""
+    finding = found(kubelet_reach, kubelet=Kubelet(health, listed))["node1"]
+    assert finding.status is status
+    assert "no pod runs there" not in finding.saw
 
 
 WIDE = replace(INVENTORY, policy=Policy(brick_ports=PortRange(49152, 60999)))
@@ -166,7 +191,8 @@ Parser = Callable[[str], object]
     [
         (kubernetes.client("kubectl").parse, "0\nnothing\n"),
         (kubernetes.server("kubectl").parse, '0\n{"major":"","minor":"","gitVersion":"v0.0.0"}\n'),
-        (kubernetes.kubelet("kubectl", "n").parse, "health 0 ok\npod a/b\nlogs 0 \n"),
+        (kubernetes.kubelet("kubectl", "n").parse, "health 0 ok\nlisted 0 \npod a/b\nlogs 0 \n"),
+        (kubernetes.kubelet("kubectl", "n").parse, "health 0 ok\n"),
         (deployer.gk_deploy("").parse, "/g\n\nyes\n\n"),
     ],
 )
@@ -189,7 +215,7 @@ def test_a_login_plugin_may_talk_before_the_version() -> None:
 )
 def test_an_exec_that_found_no_program_has_reached_the_kubelet(no_true: str) -> None:
     told = kubernetes.kubelet("kubectl", "n").parse(
-        f"health 137 \npod a/b\nlogs 0 \nexec 1 {no_true}\n"
+        f"health 137 \nlisted 0 \npod a/b\nlogs 0 \nexec 1 {no_true}\n"
     )
     assert (told.exec, told.health) == (Try(""), Try("no answer within 12 s", late=True))
 
@@ -207,7 +233,7 @@ def test_an_exec_that_found_no_program_has_reached_the_kubelet(no_true: str) -> 
 )
 def test_an_exec_that_works_nowhere_is_no_success(said: str) -> None:
     told = kubernetes.kubelet("kubectl", "n").parse(
-        f"health 0 ok\npod a/b\nlogs 0 \nexec 1 {said}\n"
+        f"health 0 ok\nlisted 0 \npod a/b\nlogs 0 \nexec 1 {said}\n"
     )
     assert told.exec == Try(said)
 

@@ -123,7 +123,7 @@ def of_the_controller() -> Iterator[Finding]:
             INVENTORY,
             {"rights": (Right("create", "daemonsets.apps", allowed=False),)},
         ),
-        ("kubelet-reach", INVENTORY, {"kubelet": Kubelet(Try("connection refused"))}),
+        ("kubelet-reach", INVENTORY, {"kubelet": Kubelet(Try("connection refused"), Try(""))}),
         ("earlier-deployment", INVENTORY, {"objects": ENDPOINTS}),
     ):
         check = CHECKS[name]

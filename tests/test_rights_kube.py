@@ -93,6 +93,9 @@ def test_they_are_enough_for_the_controllers_checks(guest: Inventory) -> None:
     assert (found.status, found.saw) == (Status.PASS, f"all {len(asked(guest))} of them")
     amiss = {key: status for key, status in broken(table).items() if status is not Status.WARN}
     assert amiss == {}, [table[key].saw for key in amiss]
+    # Its pods are those of its own namespace: what runs on a node it cannot say.
+    untried = table["kubelet-reach", "node1"]
+    assert (untried.status, 'cannot list resource "pods"' in untried.saw) == (Status.WARN, True)
 
 
 def test_they_are_enough_to_deploy_and_to_abort(

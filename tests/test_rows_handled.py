@@ -359,7 +359,7 @@ def heketi_is_asked(world: World) -> bool:
     return "C5" in {cause.id for cause in plane.diagnosed(log).causes}
 
 
-UNREADY = Kubelet(Try("error dialing backend: dial tcp 10.0.0.1:10250: i/o timeout"))
+UNREADY = Kubelet(Try("error dialing backend: dial tcp 10.0.0.1:10250: i/o timeout"), Try(""))
 NO_RIGHTS = (Right("create", "daemonsets.apps", allowed=False),)
 LABELLED = (*MEMBERS, member("extra", label="glusterfs", schedulable=False))
 DEPLOY = "preflight.deploy"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ import pytest
 from checks.kubelet_reach import kubelet_reach
 from preflight.facts import kubernetes
 from preflight.facts.kubernetes import Image, Try, images, kubelets, tried
-from preflight.facts.kubernetes.kubelets import Kubelet
 from preflight.model import Status
 from tests.judged import FINE, found
 
@@ -19,14 +19,16 @@ LATE = Try("no answer within 12 s", late=True)
 
 
 def test_c14_an_exec_that_is_late_where_the_kubelet_answers_is_no_verdict() -> None:
-    late = Kubelet(FINE.health, FINE.pod, FINE.logs, LATE)
+    late = replace(FINE, exec=LATE)
     finding = found(kubelet_reach, kubelet=late)["node1"]
     assert finding.status is Status.ERROR
     assert "exec: no answer within 12 s, though it answers otherwise" in finding.saw
 
 
 def test_c14_a_kubelet_that_answers_nothing_in_time_is_out_of_reach() -> None:
-    finding = found(kubelet_reach, kubelet=Kubelet(LATE, FINE.pod, LATE, LATE))["node1"]
+    finding = found(kubelet_reach, kubelet=replace(FINE, health=LATE, logs=LATE, exec=LATE))[
+        "node1"
+    ]
     assert (finding.status, finding.saw) == (Status.FAIL, "exec: no answer within 12 s")
 
 
@@ -67,7 +69,7 @@ def test_ways_are_tried_side_by_side(
         tmp_path,
         "*healthz*|*exec*) sleep 1; echo ok;;",
         "*logs*) exec sleep 30;;",
-        "*pods*) echo ns pod c;;",
+        "*pods*) echo pod ns pod c;;",
     )
     probe = kubernetes.kubelet(kubectl, "node1")
     done = subprocess.run(
@@ -76,3 +78,25 @@ def test_ways_are_tried_side_by_side(
     told = probe.parse(done.stdout)
     assert (told.pod, told.health, told.exec) == ("ns/pod", Try(""), Try(""))
     assert told.logs == Try(f"no answer within {tried.PATIENCE} s", late=True)
+
+
+@pytest.mark.parametrize(
+    ("pods", "listed"),
+    [
+        ("exec sleep 30", Try("no answer within 1 s", late=True)),
+        ("echo 'Error from server: no' >&2; exit 1", Try("Error from server: no")),
+        ("echo pod ns pod c; echo EOF >&2; exit 1", Try("EOF")),
+        ("echo 'Warning: old' >&2; echo pod ns pod c", Try("")),
+        (":", Try("")),
+    ],
+)
+def test_how_pods_were_listed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pods: str, listed: Try
+) -> None:
+    monkeypatch.setattr(kubelets, "PATIENCE", 1)
+    monkeypatch.setattr(tried, "PATIENCE", 1)
+    kubectl = standin(tmp_path, f"*pods*) {pods};;", "*healthz*) echo ok;;", "*logs*|*exec*) :;;")
+    probe = kubernetes.kubelet(kubectl, "node1")
+    told = probe.parse(answer(probe.command))
+    assert (told.health, told.listed) == (Try(""), listed)
+    assert bool(told.pod) is ("Warning" in pods)
