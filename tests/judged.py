@@ -63,6 +63,8 @@ VALUES: dict[str, object] = {
     "rights": (Right("*", "*.*", allowed=True),),
     "kubelet": FINE,
     "image": Image("glusterfs-1", "4.1.5", "enabled"),
+    "storage_class": None,
+    "service": None,
     "gk_deploy": SCRIPT,
     "python": Python("python3", "3.11.2"),
 }

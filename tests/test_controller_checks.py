@@ -63,6 +63,7 @@ def test_these_are_all_the_controllers_checks() -> None:
         "kubernetes-namespace",
         "kubernetes-nodes",
         "kubernetes-rights",
+        "kubernetes-storage-class",
         "kubernetes-taints",
         "kubernetes-version",
         "node-architecture",

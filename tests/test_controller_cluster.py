@@ -10,11 +10,15 @@ from checks.kubernetes_binding import kubernetes_binding
 from checks.kubernetes_namespace import kubernetes_namespace
 from checks.kubernetes_nodes import kubernetes_nodes
 from checks.kubernetes_rights import kubernetes_rights
+from checks.kubernetes_storage_class import kubernetes_storage_class
 from checks.kubernetes_taints import kubernetes_taints
 from checks.node_architecture import node_architecture
 from preflight.deploy import gate
 from preflight.errors import Unknown
+from preflight.facts import deployment
+from preflight.facts.deployment import Service, StorageClass
 from preflight.facts.kubernetes import Binding, Namespace, Right, Taint, Told
+from preflight.facts.kubernetes.claims import GLUSTERFS
 from preflight.model import Check, Inventory, Node, Role, Status, Verdict
 from tests.judged import (
     CHECKS,
@@ -177,6 +181,59 @@ def test_n38_another_architecture_fails_unless_there_is_an_image_for_it() -> Non
     assert one(node_architecture, own, nodes=arm).status is Status.WARN
     silent = members(member("node1", architecture=""))
     assert one(node_architecture, nodes=silent).status is Status.ERROR
+
+
+# --- the StorageClass --------------------------------------------------------------------------
+
+SERVICE = Service("10.96.0.9", ("10.244.0.3:8080",))
+PARAMETERS = deployment.storage_parameters("glusterfs", SERVICE.ip)
+
+
+def of(*, own: bool = False, provisioner: str = GLUSTERFS, **other: str) -> StorageClass:
+    return StorageClass(provisioner, tuple(sorted({**PARAMETERS, **other}.items())), own)
+
+
+@pytest.mark.parametrize(
+    ("there", "service", "status"),
+    [
+        (None, None, Status.PASS),
+        (None, SERVICE, Status.PASS),
+        (of(own=True), SERVICE, Status.PASS),
+        (of(), SERVICE, Status.PASS),
+        (of(gidMin="2000"), SERVICE, Status.PASS),
+        (of(own=True), None, Status.FAIL),
+        (of(own=True, resturl="http://10.96.0.8:8080"), SERVICE, Status.FAIL),
+        (of(own=True, secretNamespace="other"), SERVICE, Status.FAIL),
+        (of(volumetype="none"), SERVICE, Status.FAIL),
+        (of(provisioner="example.org/other"), SERVICE, Status.FAIL),
+        (of(restuserkey="verySECRET1"), SERVICE, Status.FAIL),
+    ],
+)
+def test_c15_a_storage_class_of_another_deployment_fails(
+    there: StorageClass | None, service: Service | None, status: Status
+) -> None:
+    given: dict[str, Any] = {"storage_class": there, "service": service}
+    finding = found(kubernetes_storage_class, **given)["glusterfs-storage"]
+    assert finding.status is status, finding
+    assert "SECRET" not in finding.saw + finding.want
+    if status is Status.FAIL:
+        look, _, act = finding.cure.partition("  # look")
+        assert "get persistentvolumes,persistentvolumeclaims --all-namespaces" in look
+        assert "delete storageclass glusterfs-storage" in act
+
+
+def test_c15_says_what_is_there_and_what_is_wanted() -> None:
+    """Before there is a heketi, nobody knows its address: whatever leads to one leads elsewhere."""
+    other = of(own=True, secretNamespace="other")
+    finding = one(kubernetes_storage_class, storage_class=other)
+    assert finding.saw == (
+        "gkprep's, of another deployment: kubernetes.io/glusterfs, resturl http://10.96.0.9:8080,"
+        " secretNamespace other"
+    )
+    assert finding.want == (
+        "kubernetes.io/glusterfs, resturl http://HEKETI'S-ADDRESS-TO-BE:8080,"
+        " secretNamespace glusterfs"
+    )
 
 
 # --- namespace, rights, binding ----------------------------------------------------------------

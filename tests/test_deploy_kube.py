@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from preflight.deploy import objects
 from tests.diagnosed import SAMPLES
 from tests.kube.holds import Hold
 from tests.kube.standins import real_gk_deploy
@@ -188,6 +189,28 @@ def test_nothing_is_begun_unless_all_is_green(site: Site) -> None:
     assert code == 3
     assert "deployment" not in report
     assert (site.objects(), site.labels(), site.logs()) == ([], [], [])
+
+
+def test_a_storage_class_of_another_heketi_is_told_before_anything_is_begun(site: Site) -> None:
+    """C15: it could not be changed, which showed after all six steps."""
+    made = objects.storage_class("elsewhere", "10.96.0.7")
+    site.plane.apply(made)
+    code, report = site.deploy()
+    assert (code, report["verdict"]) == (1, "blocked")
+    assert "deployment" not in report
+    failing = [each for each in report["findings"] if each["status"] == "fail"]
+    [told] = [each for each in failing if each["check"] not in OF_NODES]
+    assert told["check"] == "kubernetes-storage-class"
+    assert "secretNamespace elsewhere" in told["saw"]
+    assert f"secretNamespace {site.namespace}" in told["want"]
+    assert (site.objects(), site.labels(), site.logs()) == ([], [], [])
+    # Past it, all is made but the class, and that is told once.
+    code, report = site.deploy("--force-unready", "kubernetes-storage-class")
+    assert (code, report["verdict"]) == (1, "blocked")
+    [told] = faults(report)
+    assert (told["check"], told["status"]) == ("storage-class", "fail")
+    assert [cause["id"] for cause in report["causes"]] == ["C15"]
+    assert site.plane.get("sc", "glusterfs-storage")["parameters"] == made["parameters"]
 
 
 @pytest.mark.parametrize("words", [["--dry-run", "--yes"], []])

@@ -10,14 +10,21 @@ import pytest
 
 from preflight.deploy import gate
 from preflight.deploy.abort import judged, refuse_loss
-from preflight.deploy.objects import storage_class, storage_parameters
+from preflight.deploy.objects import storage_class
 from preflight.deploy.remains import Stock
 from preflight.deploy.why import in_hand
 from preflight.diagnose import match, table
 from preflight.diagnose.evidence import Reading, together
 from preflight.errors import Unknown, UsageError
 from preflight.facts import deployment as facts
-from preflight.facts.deployment import Disk, Known, Peer, Service, StorageClass
+from preflight.facts.deployment import (
+    Disk,
+    Known,
+    Peer,
+    Service,
+    StorageClass,
+    storage_parameters,
+)
 from preflight.facts.kubernetes import Volume
 from preflight.facts.kubernetes.pods import Part, Pod
 from preflight.judge import verdict

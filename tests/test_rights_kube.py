@@ -15,6 +15,9 @@ import pytest
 
 from preflight.collect import collect
 from preflight.controller import controller
+from preflight.deploy import verify
+from preflight.deploy.cluster import Cluster
+from preflight.deploy.flow import verified
 from preflight.facts import kubernetes
 from preflight.facts.kubernetes import Right
 from preflight.model import Deployer, Inventory, Limits, Status
@@ -36,6 +39,7 @@ UNUSED = {
 """What gk-deploy's `kubectl delete all` looks for too, and no deployment makes."""
 
 ROLE = "gkprep-test-rights"
+CLASS, TO_MAKE_A_CLASS = (["storageclasses"], ["create"]), "create storageclasses.storage.k8s.io"
 BINDINGS = (("clusterrolebinding", f"{ROLE}-cluster"), ("rolebinding", f"{ROLE}-namespace"))
 
 
@@ -117,3 +121,20 @@ def test_they_are_enough_to_deploy_and_to_abort(
         clear(kube, guest.deployer.namespace)
     logs = "".join(log.read_text() for log in site.logs())
     assert {*re.findall(r"Forbidden\): (\S+) is forbidden", logs)} == UNUSED
+
+
+def test_a_storage_class_that_one_may_not_make_is_told_once(kube: Plane, guest: Inventory) -> None:
+    """By the check that misses it, with what the API server said."""
+    namespace, role = guest.deployer.namespace, BINDINGS[0][1]
+    clear(kube, namespace)
+    kube.kubectl("-n", namespace, "create", "service", "clusterip", "heketi", "--tcp=8080")
+    allowed = kube.get("clusterrole", role)
+    kept = [rule for rule in allowed["rules"] if (rule["resources"], rule["verbs"]) != CLASS]
+    assert len(kept) == len(allowed["rules"]) - 1
+    kube.apply({**allowed, "rules": kept})
+    cluster = Cluster(controller(guest), lambda _: Local(become=False))
+    wait_for(lambda: [str(each) for each in asked(guest) if not each.allowed] == [TO_MAKE_A_CLASS])
+    [told] = verified(cluster, [verify.storage_class], smoke_too=False).findings
+    assert (told.subject, told.status) == ("glusterfs-storage", Status.FAIL)
+    assert told.saw.startswith("not there: it could not be made: ")
+    assert 'cannot create resource "storageclasses"' in told.saw

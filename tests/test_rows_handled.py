@@ -23,6 +23,7 @@ from checks.kubelet_reach import kubelet_reach
 from checks.kubernetes_binding import kubernetes_binding
 from checks.kubernetes_namespace import kubernetes_namespace
 from checks.kubernetes_rights import kubernetes_rights
+from checks.kubernetes_storage_class import kubernetes_storage_class
 from preflight import registry, select
 from preflight.controller import controller
 from preflight.deploy import gate, making, manifest, objects, verify
@@ -73,7 +74,7 @@ from tests.judged import (
 )
 from tests.kube.standins import GK_DEPLOY
 from tests.patched import OWN, patched, run_snippet, workloads
-from tests.verified import PODS, SERVICE, look
+from tests.verified import MADE, PODS, SERVICE, look
 
 OTHER_NAMESPACE = Binding("edit", ("ServiceAccount other/heketi-service-account",))
 HEKETIS = Keys("onlyHEREadmin1", "onlyHEREuser22")
@@ -439,7 +440,7 @@ ROWS: dict[str, tuple[Case, ...]] = {
         ),
     ),
     "C8": (instead(f"{DEPLOY}.options.WAIT", 300, waits_long),),
-    "C9": (instead(f"{DEPLOY}.objects.storage_parameters", by_name, without_dns),),
+    "C9": (instead("preflight.facts.deployment.storage_parameters", by_name, without_dns),),
     "C10": (
         instead(
             f"{DEPLOY}.script.storage_class",
@@ -475,6 +476,10 @@ ROWS: dict[str, tuple[Case, ...]] = {
     ),
     "C13": (instead(f"{DEPLOY}.templates.pinned", lambda _, tree: tree, pinned),),
     "C14": (unchecked(kubelet_reach, closed(kubelet=UNREADY)),),
+    "C15": (
+        unchecked(kubernetes_storage_class, closed(storage_class=MADE, service=None)),
+        unknown("C15", diagnosed("C15")),
+    ),
     "D1": (
         instead(
             f"{DEPLOY}.keys._given", lambda environ, name: environ.get(name, ""), slash_is_refused

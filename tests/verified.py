@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from preflight.controller import controller
-from preflight.deploy.objects import storage_parameters
 from preflight.deploy.verify import verification
 from preflight.facts import deployment as facts
-from preflight.facts.deployment import Disk, Known, Peer, Service, StorageClass
+from preflight.facts.deployment import (
+    Disk,
+    Known,
+    Peer,
+    Service,
+    StorageClass,
+    storage_parameters,
+)
 from preflight.facts.kubernetes import kubectl
 from preflight.facts.kubernetes.pods import Part, Pod
 from preflight.judge import judge

@@ -16,7 +16,7 @@ from preflight.deploy.deployer import Deployer, Options, Work
 from preflight.deploy.keys import ADMIN_FILE, Keys
 from preflight.deploy.making import Run, make
 from preflight.deploy.place import Place, claimed
-from preflight.deploy.verify import copies
+from preflight.deploy.verify import storage_class
 from preflight.errors import DeployError, Unknown
 from preflight.facts import deployment as facts
 from preflight.facts.kubernetes.command import kubectl
@@ -36,6 +36,7 @@ from preflight.survey import Survey
 
 HIDDEN = Keys("***", "***")
 CHECK = "deployment"
+STORAGE_CLASS = storage_class.id
 UNDER_WAY = facts.DEPLOY_HEKETI
 GOES_ON = (
     "What it has made is still there. gkprep deploy goes on from there, or says what to abort first"
@@ -168,21 +169,36 @@ def prospect(deployer: Deployer, work: Work) -> Prospect:
 
 def verified(cluster: Cluster, checks: Sequence[Check], *, smoke_too: bool) -> Survey:
     """Make the StorageClass, judge what there is now, and then, if it is good, ask for a volume."""
-    namespace, node = cluster.namespace, cluster.controller
-    asked = facts.service(kubectl(node), namespace)
-    trouble: tuple[Finding, ...] = ()
+    node = cluster.controller
     with meanwhile("verification", "the cluster, and heketi in it"):
-        try:
-            service = cluster.ask(asked)[asked]
-            if service and service.ip:
-                cluster.apply(objects.storage_class(namespace, service.ip, copies=copies(node)))
-        except (DeployError, Unknown) as exc:
-            why = Finding(facts.STORAGE_CLASS, Status.FAIL, f"it could not be made: {exc}")
-            trouble = (replace(why, check="storage-class", node=node.name),)
+        trouble = provide(cluster)
         known = collect(node, judge.needs(checks, node), cluster.connect(node), LIMITS)
-    findings = (*judge.judge(checks, {node.name: known}), *trouble)
+    findings = tuple(
+        replace(each, saw=f"{each.saw}: {trouble}")
+        if trouble and each.check == STORAGE_CLASS and each.status is Status.FAIL
+        else each
+        for each in judge.judge(checks, {node.name: known})
+    )
     if smoke_too and judge.verdict(findings, strict=False) is Verdict.READY:
         with meanwhile(smoke.CHECK, smoke.NORMAL):
             found = smoke.smoke_test(cluster)
         findings += (replace(found, check=smoke.CHECK, node=node.name),)
     return Survey({node.name: known}, findings)
+
+
+def provide(cluster: Cluster) -> str:
+    """Make the StorageClass where there is none; why it could not be made, for its check to tell.
+
+    One that is there is judged as it is: what it is for cannot be changed.
+    """
+    words, namespace = kubectl(cluster.controller), cluster.namespace
+    behind, there = facts.service(words, namespace), facts.storage_class(words)
+    try:
+        told = cluster.ask(behind, there)
+        service = told[behind]
+        if service and service.ip and told[there] is None:
+            copies = facts.copies(cluster.controller)
+            cluster.apply(objects.storage_class(namespace, service.ip, copies=copies))
+    except (DeployError, Unknown) as exc:
+        return f"it could not be made: {exc}"
+    return ""

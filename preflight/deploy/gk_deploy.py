@@ -19,6 +19,7 @@ from preflight.deploy.steps import Reader, result
 from preflight.deploy.templates import toleration
 from preflight.errors import DeployError, Unknown
 from preflight.facts import deployer as facts
+from preflight.facts import deployment
 from preflight.model import Check, Node, Probe, Stage
 from preflight.transport import Connector
 
@@ -102,7 +103,7 @@ class GkDeploy:
 
     @staticmethod
     def _single(work: Work) -> bool:
-        alone = verify.copies(work.controller.node) == 1
+        alone = deployment.copies(work.controller.node) == 1
         return alone and "--single-node" not in work.options.words
 
     def _tree(self, work: Work) -> tree.Tree:

@@ -6,30 +6,13 @@ import base64
 from typing import Any
 
 from preflight.deploy.keys import Keys
-from preflight.facts.deployment import OWN, PORT, SECRET, STORAGE_CLASS
+from preflight.facts import deployment as facts
+from preflight.facts.deployment import OWN, SECRET, STORAGE_CLASS
 from preflight.facts.kubernetes.claims import GLUSTERFS
 
 LABELS = dict([OWN])
 
 Manifest = dict[str, Any]
-
-
-def storage_parameters(namespace: str, ip: str, *, copies: int = 3) -> dict[str, str]:
-    """The StorageClass's parameters (kubernetes.io/docs, Storage Classes, Glusterfs).
-
-    `ip` is of heketi's service: the controller-manager does not resolve the cluster's names (C9).
-    The secret instead of `restuserkey` keeps the key out of what everybody may read. It is the
-    admin's, for heketi's `user` may ask for nothing but volumes, and the provisioner asks for the
-    nodes of a volume's cluster too.
-    """
-    host = f"[{ip}]" if ":" in ip else ip
-    return {
-        "resturl": f"http://{host}:{PORT}",
-        "restuser": "admin",
-        "secretNamespace": namespace,
-        "secretName": SECRET,
-        "volumetype": f"replicate:{copies}" if copies > 1 else "none",
-    }
 
 
 def storage_class(namespace: str, ip: str, *, copies: int = 3) -> Manifest:
@@ -39,7 +22,7 @@ def storage_class(namespace: str, ip: str, *, copies: int = 3) -> Manifest:
         "kind": "StorageClass",
         "metadata": {"name": STORAGE_CLASS, "labels": LABELS},
         "provisioner": GLUSTERFS,
-        "parameters": storage_parameters(namespace, ip, copies=copies),
+        "parameters": facts.storage_parameters(namespace, ip, copies=copies),
     }
 
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from preflight.deploy.objects import storage_parameters
 from preflight.facts import deployment
-from preflight.facts.kubernetes.claims import GLUSTERFS
 from preflight.facts.kubernetes.command import kubectl, site
 from preflight.facts.kubernetes.pods import Part, Pod
-from preflight.model import Check, Facts, Finding, Node, Probe, Role
-from preflight.plugin import controller_check, fail, ok
+from preflight.model import Check, Facts, Finding, Node, Probe
+from preflight.plugin import controller_check, fail, look_first, ok
 
 ABORT = "gkprep deploy --abort"
-COPIES = 3
 
 
 def verification(key: Path) -> tuple[Check, ...]:
@@ -46,7 +43,7 @@ def gluster_pods(facts: Facts) -> Iterator[Finding]:
     gluster = [pod for pod in listed if pod.part is Part.GLUSTER]
     # One that has ended may still be listed beside the one that took its place.
     found = {pod.node: pod for pod in sorted(gluster, key=lambda each: each.is_ready)}
-    for node in storage_nodes(facts.node):
+    for node in deployment.storage_nodes(facts.node):
         pod = found.get(node.name)
         if pod and pod.is_ready:
             yield ok(node.name, "ready")
@@ -98,7 +95,7 @@ def heketi_topology(key: Path) -> Check:
         namespace = site(facts.node).deployer.namespace
         known = facts[deployment.known(kubectl(facts.node), namespace, key)]
         found = {peer.name: peer for peer in known.peers}
-        for node in storage_nodes(facts.node):
+        for node in deployment.storage_nodes(facts.node):
             yield compare(node, found.pop(node.name, None))
         for name in found:
             yield fail(name, "heketi has it", "no node that the inventory does not list")
@@ -142,27 +139,11 @@ def storage_class(facts: Facts) -> Iterator[Finding]:
     if found is None:
         yield fail(name, "not there", "a StorageClass for GlusterFS", cure="gkprep deploy")
         return
-    told = dict(found.parameters)
-    ip = behind.ip if behind else ""
-    wanted = storage_parameters(deployer.namespace, ip, copies=copies(facts.node))
-    wrong = [key for key, value in wanted.items() if told.get(key) != value]
-    wrong += ["restuserkey"] if "restuserkey" in told else []
-    if found.provisioner != GLUSTERFS or wrong:
-        saw = ", ".join(
-            [found.provisioner, *(f"{key} {told.get(key, 'missing')}" for key in wrong)]
-        )
-        want = ", ".join([GLUSTERFS, *(f"{key} {wanted.get(key, 'absent')}" for key in wrong)])
-        saw = saw.replace(told.get("restuserkey") or "\0", "(a key in clear)")
-        yield fail(name, saw, want, cure=f"{kubectl(facts.node)} delete storageclass {name}")
+    wanted = deployment.wanted_parameters(facts.node, behind)
+    differs = found.otherwise(wanted)
+    if differs:
+        words = kubectl(facts.node)
+        look, act = deployment.users_of_class(words), deployment.without_class(words)
+        yield fail(name, *differs, says=deployment.FORBIDDEN, cure=look_first(look, act))
     else:
-        yield ok(name, f"{GLUSTERFS}, {told['resturl']}")
-
-
-def storage_nodes(controller: Node) -> list[Node]:
-    """The nodes that carry bricks."""
-    return [node for node in site(controller).nodes if node.role is Role.STORAGE]
-
-
-def copies(controller: Node) -> int:
-    """How many copies heketi keeps of a volume: three, which takes as many nodes (N21)."""
-    return COPIES if len(storage_nodes(controller)) >= COPIES else 1
+        yield ok(name, f"{found.provisioner}, {wanted['resturl']}")

@@ -8,14 +8,16 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from preflight.errors import Unknown
-from preflight.facts.kubernetes.command import get
+from preflight.facts.kubernetes.claims import GLUSTERFS
+from preflight.facts.kubernetes.command import get, site
 from preflight.facts.kubernetes.pods import Pod, read
-from preflight.model import Probe
+from preflight.model import Node, Probe, Role
 
 PORT = 8080
 """Where heketi listens, in its pod and behind its service (gluster-kubernetes' templates)."""
@@ -25,6 +27,12 @@ STORAGE_CLASS = "glusterfs-storage"
 
 SECRET = "heketi-admin-key"  # noqa: S105 - its name
 """The secret with heketi's keys: `key` is the admin's, as the provisioner reads it."""
+
+COPIES = 3
+"""Of each volume, where there are nodes enough."""
+
+FORBIDDEN = "parameters: Forbidden: updates to parameters are forbidden."
+"""What the API server says where a StorageClass is to become another."""
 
 OWN = ("app.kubernetes.io/managed-by", "gkprep")
 """The label of what gkprep itself makes (kubernetes.io/docs, Recommended Labels)."""
@@ -69,6 +77,68 @@ class StorageClass:
     provisioner: str
     parameters: tuple[tuple[str, str], ...]
     own: bool = False
+
+    def otherwise(self, wanted: Mapping[str, str]) -> tuple[str, str] | None:
+        """What is there and what is wanted, where those differ; a key in clear is not shown.
+
+        Further parameters are no difference, but for a key.
+        """
+        told = dict(self.parameters)
+        wrong = [key for key, value in wanted.items() if told.get(key) != value]
+        wrong += ["restuserkey"] if "restuserkey" in told else []
+        if self.provisioner == GLUSTERFS and not wrong:
+            return None
+        told = {**told, "restuserkey": "(a key in clear)"}
+        return (
+            ", ".join([self.provisioner, *(f"{key} {told.get(key, 'missing')}" for key in wrong)]),
+            ", ".join([GLUSTERFS, *(f"{key} {wanted.get(key, 'absent')}" for key in wrong)]),
+        )
+
+
+def storage_parameters(namespace: str, ip: str, *, copies: int = COPIES) -> dict[str, str]:
+    """The StorageClass's parameters (kubernetes.io/docs, Storage Classes, Glusterfs).
+
+    `ip` is of heketi's service: the controller-manager does not resolve the cluster's names (C9).
+    The secret instead of `restuserkey` keeps the key out of what everybody may read. It is the
+    admin's, for heketi's `user` may ask for nothing but volumes, and the provisioner asks for the
+    nodes of a volume's cluster too.
+    """
+    host = f"[{ip}]" if ":" in ip else ip
+    return {
+        "resturl": f"http://{host}:{PORT}",
+        "restuser": "admin",
+        "secretNamespace": namespace,
+        "secretName": SECRET,
+        "volumetype": f"replicate:{copies}" if copies > 1 else "none",
+    }
+
+
+def wanted_parameters(controller: Node, service: Service | None) -> dict[str, str]:
+    """Those of the inventory's deployment, whose heketi is behind `service`."""
+    ip = service.ip if service else ""
+    namespace = site(controller).deployer.namespace
+    return storage_parameters(namespace, ip or "HEKETI'S-ADDRESS-TO-BE", copies=copies(controller))
+
+
+def storage_nodes(controller: Node) -> list[Node]:
+    """The nodes that carry bricks."""
+    return [node for node in site(controller).nodes if node.role is Role.STORAGE]
+
+
+def copies(controller: Node) -> int:
+    """How many copies heketi keeps of a volume: three, which takes as many nodes (N21)."""
+    return COPIES if len(storage_nodes(controller)) >= COPIES else 1
+
+
+def users_of_class(kubectl: str) -> str:
+    """A command that shows the volumes and the claims of the StorageClass, in all namespaces."""
+    kinds = "persistentvolumes,persistentvolumeclaims"
+    return f"{kubectl} get {kinds} --all-namespaces | grep -w {STORAGE_CLASS}"
+
+
+def without_class(kubectl: str) -> str:
+    """A command that deletes the StorageClass."""
+    return f"{kubectl} delete storageclass {STORAGE_CLASS}"
 
 
 @dataclass(frozen=True)
