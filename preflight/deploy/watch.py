@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import final
 
 from preflight.deploy.cluster import Cluster
-from preflight.errors import Unknown
+from preflight.errors import TransportError, Unknown
 from preflight.facts import deployment, kubernetes
 from preflight.facts.kubernetes.command import kubectl
 from preflight.facts.kubernetes.pods import Pod
@@ -54,8 +54,10 @@ class Watch:
 
     def _look(self) -> None:
         while True:
-            with suppress(Exception):  # what befalls a look must not end a deployment
+            try:
                 self._ask()
+            except TransportError as exc:  # the next look may get through
+                self._why = str(exc)
             if self._over.wait(PERIOD):
                 return
 
@@ -64,11 +66,14 @@ class Watch:
         told = self._cluster.ask(self._asked, self._server)
         with suppress(Unknown):
             self._pods = told[self._asked]
-        with suppress(Unknown):
+        try:
             server = told[self._server]
-            self._why = server.complaint
-            if server.version:
-                self._answered = time.monotonic()
+        except Unknown as exc:
+            self._why = str(exc)
+            return
+        self._why = server.complaint
+        if server.version:
+            self._answered = time.monotonic()
 
     def waits(self) -> str:
         """The pods that are not ready: `glusterfs-7xk2p on node2 0/1 ContainerCreating`."""
@@ -79,9 +84,12 @@ class Watch:
         return ", ".join(told)
 
     def lost(self) -> str | None:
-        """Why there is no going on: the API server has not answered for too long."""
+        """Why there is no going on: the API server has not answered for too long.
+
+        Where nobody looks any more, for a fault in here, that is none of its.
+        """
         silent = time.monotonic() - self._answered
-        if silent < PATIENCE:
+        if silent < PATIENCE or not self._thread.is_alive():
             return None
         return f"the API server has not answered for {silent:.0f} s: {self._why}"
 
