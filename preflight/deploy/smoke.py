@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from preflight import prompt
 from preflight.deploy.cluster import Cluster
 from preflight.deploy.objects import claim
 from preflight.errors import DeployError, Unknown
@@ -21,6 +22,7 @@ PATIENCE = 300.0
 
 NORMAL = "a volume of 1 GiB, to be bound and gone again: 1 to 3 minutes on slow machines"
 
+CLAIM = "persistentvolumeclaim"
 PAUSE = 1.0
 WANT = "a volume that is bound, and gone again"
 
@@ -28,14 +30,37 @@ WANT = "a volume that is bound, and gone again"
 def smoke_test(cluster: Cluster) -> Finding:
     """Ask for a volume, wait until it is bound, delete it, and wait until all of it is gone.
 
-    The claim is deleted whatever happens, an interrupt included. What the API server does not
-    answer at one moment is asked again.
+    The claim is deleted whatever happens. An interrupt leaves little time for that: it tells first
+    what may be left. What the API server does not answer at one moment is asked again.
     """
     name = f"gkprep-smoke-{secrets.token_hex(4)}"
     try:
         return _smoke_test(cluster, name)
     except DeployError as exc:
+        _delete(cluster, name)
         return unknown("volume", f"claim {name}: {exc}", WANT)
+    except BaseException:
+        _tell_left(cluster, name)
+        if _delete(cluster, name):
+            prompt.show(f"gkprep: claim {name} is deleted\n")
+        raise
+
+
+def _tell_left(cluster: Cluster, name: str) -> None:
+    words = f"{kubectl(cluster.controller)} --namespace={cluster.namespace}"
+    prompt.show(
+        f"gkprep: the smoke test was ended; claim {name} is being deleted, and may be left. Then:"
+        f" {words} delete {CLAIM} {name}\n"
+    )
+
+
+def _delete(cluster: Cluster, name: str) -> bool:
+    """Whether the API server has taken it up; whether it went is looked at elsewhere."""
+    try:
+        cluster.delete(CLAIM, name, wait=False)
+    except DeployError:
+        return False
+    return True
 
 
 def _smoke_test(cluster: Cluster, name: str) -> Finding:
@@ -54,11 +79,8 @@ def _smoke_test(cluster: Cluster, name: str) -> Finding:
         return told[asked] is None and not any(each.name in made for each in told[listed])
 
     cluster.apply(claim(cluster.namespace, name))
-    try:
-        took = _wait(bound)
-    finally:
-        with suppress(DeployError):  # whether it went is looked at below
-            cluster.delete("persistentvolumeclaim", name, wait=False)
+    took = _wait(bound)
+    _delete(cluster, name)
     away = _wait(gone)
     left = "" if away is not None else f"; claim {name} or its volume is still there"
     if took is None:
