@@ -36,6 +36,7 @@ FINE = Kubelet(Try(""), Try(""), "kube-system/proxy", Try(""), Try(""))
 TOPOLOGY = tuple(Planned(n.name, n.storage or "", 1, ("/dev/sda",)) for n in NODES)
 CONFIG = Listed("Secret", kubernetes.CONFIG)
 HEKETI = Listed("Deployment", "heketi", 1, 1)
+BEGUN = (Listed("Deployment", "deploy-heketi", 1, 1), Listed("Service", "deploy-heketi"))
 
 
 def version(text: str) -> Told:
@@ -139,5 +140,4 @@ ENDPOINTS = (
 
 JOB = Listed("Job", "heketi-storage-copy-job", 0, 1)
 DATABASE = Listed("Secret", "heketi-storage-secret")
-BEGUN = (Listed("Deployment", "deploy-heketi", 1, 1), Listed("Service", "deploy-heketi"))
 """What a deployment has left that broke off."""

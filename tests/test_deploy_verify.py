@@ -17,6 +17,7 @@ from preflight.diagnose import match, table
 from preflight.diagnose.evidence import Reading, together
 from preflight.errors import Unknown, UsageError
 from preflight.facts import deployment as facts
+from preflight.facts import disk
 from preflight.facts.deployment import (
     Disk,
     Known,
@@ -25,18 +26,23 @@ from preflight.facts.deployment import (
     StorageClass,
     storage_parameters,
 )
+from preflight.facts.disk import Content
+from preflight.facts.disk.lvm import PhysicalVolume, VolumeGroup
 from preflight.facts.kubernetes import Volume
 from preflight.facts.kubernetes.pods import Part, Pod
 from preflight.judge import verdict
 from preflight.model import (
     Deployment,
+    Facts,
     Finding,
     Status,
     Verdict,
 )
 from tests.verified import (
+    CLIENT,
     CONTROLLER,
     MADE,
+    NODES,
     PEERS,
     PODS,
     WORDS,
@@ -176,23 +182,38 @@ def test_the_gate_says_what_was_passed_over_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "subject", "saw", "node", "goes_on"),
+    ("check", "subject", "group", "node", "goes_on"),
     [
-        ("device-clean", "/dev/sdb", "LVM physical volume of volume group vg_1", "node1", True),
-        ("device-clean", "/dev/sdb", "LVM physical volume of volume group vg_2", "node1", False),
-        ("device-clean", "/dev/sdc", "LVM physical volume of volume group vg_1", "node1", False),
-        ("device-clean", "/dev/sdb", "LVM physical volume of volume group vg_1", "node9", False),
-        ("gluster-state", "Gluster's state", "2 peers", "node1", True),
-        ("gluster-state", "Gluster's state", "2 peers", "node9", False),
+        ("device-clean", "/dev/sdb", "vg_1", "node1", True),
+        ("device-clean", "/dev/sdb", "vg_2", "node1", False),
+        ("device-clean", "/dev/sdb", "vg_11", "node1", False),
+        ("device-clean", "/dev/sdb", "", "node1", False),
+        ("device-clean", "/dev/sdc", "vg_1", "node1", False),
+        ("device-clean", "/dev/sdb", "vg_1", "node9", False),
+        ("gluster-state", "Gluster's state", "", "node1", True),
+        ("gluster-state", "Gluster's state", "", "node9", False),
         ("device-idle", "/dev/sdb", "vg_1", "node1", False),
     ],
 )
 def test_what_a_deployment_under_way_has_made_is_no_leftover(
-    check: str, subject: str, saw: str, node: str, goes_on: bool
+    check: str, subject: str, group: str, node: str, goes_on: bool
 ) -> None:
-    found = Finding(subject, Status.FAIL, saw, check=check, node=node)
-    [after] = gate.continued([found], PEERS)
+    """By what the disk says, whatever the finding's words are."""
+    [where] = [each for each in (*NODES, CLIENT) if each.name == node]
+    volume = PhysicalVolume(512, "u", VolumeGroup(group, "u", 0, ()) if group else None)
+    probe = disk.content(subject)
+    facts = {
+        node: Facts(where, {probe.name: Content(1, "", blank=False, leftover=True, volume=volume)})
+    }
+    found = Finding(subject, Status.FAIL, "vg_1", check=check, node=node)
+    [after] = gate.continued([found], facts, PEERS)
     assert (after.status is Status.PASS) is goes_on
+
+
+def test_a_disk_that_could_not_be_read_is_nobodys() -> None:
+    found = Finding("/dev/sdb", Status.FAIL, "vg_1", check="device-clean", node="node1")
+    [after] = gate.continued([found], {"node1": Facts(NODES[0], {})}, PEERS)
+    assert after.status is Status.FAIL
 
 
 # The way back.

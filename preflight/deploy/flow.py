@@ -137,7 +137,7 @@ def going_on(cluster: Cluster, found: Survey) -> Survey:
         peers = cluster.ask(asked)[asked].peers
     except Unknown:  # then what was found has to speak for itself
         return found
-    return replace(found, findings=gate.continued(found.findings, peers))
+    return replace(found, findings=gate.continued(found.findings, found.facts, peers))
 
 
 def failed(before: Survey, controller: Node, made: Deployment) -> Survey:
