@@ -9,7 +9,10 @@ from preflight.facts.deployer import Script
 from preflight.facts.kubernetes import site
 from preflight.plugin import Facts, Finding, Node, Probe, controller_check, fail, ok, warn
 
-KNOWN = ", ".join(deployer.KNOWN.values())
+KNOWN = ", ".join(deployer.KNOWN)
+NAMED = 5
+"""So many files are named of those that differ."""
+
 WANT = f"that of commit {KNOWN}"
 
 
@@ -23,8 +26,9 @@ def gk_deploy(facts: Facts) -> Iterator[Finding]:
     """The controller has gk-deploy, one that gkprep knows, and a Python for it.
 
     Checks: the script that the inventory's `deployer.gk_deploy` names; without that, the one in
-    $PATH, in ./gluster-kubernetes, or in gkprep's own cache. Its checksum tells which it is. And
-    `python`, `python3` or `python2` runs, with what the script's snippets import.
+    $PATH, in ./gluster-kubernetes, or in gkprep's own cache. Checksums tell which it is: of the
+    script, of heketi.json.template and of each of kube-templates. And `python`, `python3` or
+    `python2` runs, with what the script's snippets import.
 
     Why: gk-deploy as it is fails on every Kubernetes since 1.16, so gkprep deploy runs a copy that
     it has changed; the changes are made for the last commit, of 2019. The script calls `python`:
@@ -45,18 +49,25 @@ def gk_deploy(facts: Facts) -> Iterator[Finding]:
     if script is None:
         where = f"{setting.gk_deploy} is not there" if setting.gk_deploy else "found nowhere"
         yield fail("gk-deploy", where, WANT, cure=clone)
-    elif not script.templates:
-        saw = f"{script.path} has no kube-templates beside it"
+    elif script.lacks:
+        saw = f"{script.path} has no {script.lacks} beside it"
         yield fail("gk-deploy", saw, WANT, cure=clone)
-    elif script.sha256 in deployer.KNOWN:
-        yield ok("gk-deploy", f"{script.path}, commit {deployer.KNOWN[script.sha256]}", WANT)
     else:
-        which = f"commit {script.commit}, " if script.commit else ""
-        saw = f"{script.path}, {which}SHA-256 {script.sha256[:12]}..., which is not known"
-        yield warn("gk-deploy", saw, WANT, cure=clone)
+        yield _which(script, clone)
     found = facts[deployer.python]
     if found:
         yield ok("python", f"{found.name} {found.version}", "one that runs")
     else:
         says = "python: command not found"
         yield fail("python", "none that runs", "one that runs", says=says, cure="install python3")
+
+
+def _which(script: Script, clone: str) -> Finding:
+    commit, other = deployer.differing(dict(script.files))
+    if not other:
+        return ok("gk-deploy", f"{script.path}, commit {commit}", WANT)
+    which = f"in a checkout of commit {script.commit}, " if script.commit else ""
+    more = f" and {len(other) - NAMED} more" if len(other) > NAMED else ""
+    named = f"{', '.join(other[:NAMED])}{more}"
+    saw = f"{script.path}, {which}which is not known: not as in commit {commit} are {named}"
+    return warn("gk-deploy", saw, WANT, cure=clone)

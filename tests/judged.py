@@ -31,7 +31,8 @@ NODES = tuple(
     for n in (1, 2, 3)
 )
 INVENTORY = Inventory(NODES)
-SCRIPT = Script("/g/deploy/gk-deploy", next(iter(deployer.KNOWN)), templates=True, commit="7246eb4")
+FILES = deployer.KNOWN["7246eb4"]
+SCRIPT = Script("/g/deploy/gk-deploy", "7246eb4", tuple(FILES.items()))
 FINE = Kubelet(Try(""), Try(""), "kube-system/proxy", Try(""), Try(""))
 TOPOLOGY = tuple(Planned(n.name, n.storage or "", 1, ("/dev/sda",)) for n in NODES)
 CONFIG = Listed("Secret", kubernetes.CONFIG)

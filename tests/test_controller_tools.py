@@ -14,7 +14,7 @@ from preflight.errors import Unknown
 from preflight.facts import deployer, kubernetes
 from preflight.facts.kubernetes import Image, Kubelet, Told, Try, Version
 from preflight.model import Inventory, Policy, PortRange, Rpcbind, Status
-from tests.judged import FINE, INVENTORY, SCRIPT, found, one, with_deployer
+from tests.judged import FILES, FINE, INVENTORY, SCRIPT, found, one, with_deployer
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,7 @@ def test_c14_pods_that_could_not_be_listed_are_not_none(
     assert "no pod runs there" not in finding.saw
 
 
+DAEMONSET = "kube-templates/glusterfs-daemonset.yaml"
 WIDE = replace(INVENTORY, policy=Policy(brick_ports=PortRange(49152, 60999)))
 
 
@@ -166,14 +167,41 @@ def test_gk_deploy_is_found_and_known() -> None:
     assert "checkout 7246eb4" in nowhere.cure
     named = one(gk_deploy, with_deployer(gk_deploy="/x/gk-deploy"), gk_deploy=None)
     assert named.saw == "/x/gk-deploy is not there"
-    alone = one(gk_deploy, gk_deploy=replace(SCRIPT, templates=False))
-    assert (alone.status, "kube-templates" in alone.saw) == (Status.FAIL, True)
 
 
-def test_a_gk_deploy_that_is_not_known_is_a_warning_with_its_checksum() -> None:
-    finding = one(gk_deploy, gk_deploy=replace(SCRIPT, sha256="ab" * 32, commit="1234567"))
+@pytest.mark.parametrize("lacks", ["kube-templates", "heketi.json.template"])
+def test_a_gk_deploy_without_what_it_needs_beside_it_fails(lacks: str) -> None:
+    files = tuple(each for each in SCRIPT.files if not each[0].startswith(lacks))
+    alone = one(gk_deploy, gk_deploy=replace(SCRIPT, files=files))
+    assert (alone.status, alone.saw) == (
+        Status.FAIL,
+        f"/g/deploy/gk-deploy has no {lacks} beside it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"gk-deploy": "ab" * 32}, "gk-deploy"),
+        ({DAEMONSET: "ab" * 32}, DAEMONSET),
+        ({"kube-templates/more.yaml": "ab" * 32}, "kube-templates/more.yaml"),
+        (
+            dict.fromkeys(FILES, "ab" * 32),
+            f"{', '.join([*FILES][:5])} and {len(FILES) - 5} more",
+        ),
+    ],
+)
+def test_a_gk_deploy_that_is_not_known_is_a_warning_that_says_what_differs(
+    changed: dict[str, str], named: str
+) -> None:
+    """Wherever it was checked out: its templates are what is made in the cluster."""
+    other = replace(SCRIPT, files=tuple({**FILES, **changed}.items()))
+    finding = one(gk_deploy, gk_deploy=other)
     assert finding.status is Status.WARN
-    assert "commit 1234567, SHA-256 abababababab" in finding.saw
+    assert finding.saw == (
+        "/g/deploy/gk-deploy, in a checkout of commit 7246eb4, which is not known: not as in commit"
+        f" 7246eb4 are {named}"
+    )
 
 
 def test_c4_without_any_python_it_fails() -> None:
@@ -193,7 +221,7 @@ Parser = Callable[[str], object]
         (kubernetes.server("kubectl").parse, '0\n{"major":"","minor":"","gitVersion":"v0.0.0"}\n'),
         (kubernetes.kubelet("kubectl", "n").parse, "health 0 ok\nlisted 0 \npod a/b\nlogs 0 \n"),
         (kubernetes.kubelet("kubectl", "n").parse, "health 0 ok\n"),
-        (deployer.gk_deploy("").parse, "/g\n\nyes\n\n"),
+        (deployer.gk_deploy("").parse, "/g\n\n gk-deploy\n"),
     ],
 )
 def test_what_is_no_answer_is_unknown(parse: Parser, text: str) -> None:

@@ -5,26 +5,28 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from checks.device_clean import device_clean
+from preflight.collect import collect
 from preflight.controller import controller
 from preflight.deploy import flow
 from preflight.deploy.gk_deploy import GkDeploy
 from preflight.deploy.keys import ADMIN_FILE
+from preflight.deploy.source import where
 from preflight.facts import block, disk, usage
 from preflight.facts.block import GIB, Block, Target
 from preflight.judge import judge, needs
-from preflight.model import Facts, Inventory, Node, Status
+from preflight.model import Facts, Inventory, Limits, Node, Status
 from preflight.reach import Reach
 from preflight.survey import Survey
 from preflight.transport import LiveShell, Local
 from tests import kubectl
-from tests.judged import BEGUN, CHECKS, NODES, SCRIPT, VALUES, with_deployer
+from tests.judged import BEGUN, CHECKS, NODES, VALUES, with_deployer
 from tests.kube.standins import GK_DEPLOY
 
 CAPTURES = Path(__file__).parent / "captures"
@@ -95,9 +97,10 @@ class World:
 
     def of_controller(self) -> dict[str, object]:
         """All is in order, but that deploy-heketi is there."""
-        script = replace(SCRIPT, path=str(GK_DEPLOY))
+        node = controller(self.inventory)
+        script = collect(node, [where(node)], Local(become=False), Limits())[where(node)]
         values = VALUES | {"objects": BEGUN, "gk_deploy": script}
-        asked = needs(CHECKS, controller(self.inventory))
+        asked = needs(CHECKS, node)
         return {each.name: values[called(each.name)] for each in asked}
 
 

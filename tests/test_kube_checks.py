@@ -56,7 +56,9 @@ def inventory(kube: Plane, namespace: str) -> Inventory:
 def test_a_cluster_that_is_in_order_passes(inventory: Inventory, tmp_path: Path) -> None:
     script = tmp_path / "deploy/gk-deploy"
     (script.parent / "kube-templates").mkdir(parents=True)
-    script.write_text("#!/bin/bash\n")
+    for file in (script, script.with_name("heketi.json.template")):
+        file.write_text("#!/bin/bash\n")
+    (script.parent / "kube-templates/heketi-deployment.yaml").touch()
     deployer = replace(inventory.deployer, gk_deploy=script)
     table = look(replace(inventory, deployer=deployer))
     assert broken(table) == {

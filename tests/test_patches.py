@@ -347,9 +347,9 @@ def test_a_gk_deploy_that_nobody_has_tried_is_named_with_its_checksum(case: str)
     text = str(caught.value)
     assert text.startswith(f"patch {id_} (")
     if SCRIPT in given:
-        assert identify(given[SCRIPT].encode()) in text
+        assert identify(given) in text
         assert "an unknown gk-deploy, sha256 " in text
-        assert "gkprep knows commit 7246eb4 (sha256 d9b1e7a4ce3b" in text
+        assert "gkprep knows commit 7246eb4, of which these differ: gk-deploy, " in text
     else:
         assert text.endswith("There is no gk-deploy at all.")
 
@@ -377,14 +377,24 @@ def test_a_file_that_ends_without_a_line_end_shows_it() -> None:
 
 
 def test_a_gk_deploy_is_known_by_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    checksum = hashlib.sha256(b"x").hexdigest()
-    assert identify(b"x").startswith(f"an unknown gk-deploy, sha256 {checksum}; gkprep knows ")
-    monkeypatch.setitem(KNOWN, checksum, "1a2b")
-    assert identify(b"x") == "the gk-deploy of commit 1a2b"
+    """Its templates' too: they are what is made in the cluster."""
+    tree = {SCRIPT: "x", DAEMONSET: "y\udcff"}
+    checksums = {SCRIPT: hashlib.sha256(b"x").hexdigest()}
+    told = identify(tree)
+    assert told.startswith(f"an unknown gk-deploy, sha256 {checksums[SCRIPT]}; gkprep knows ")
+    checksums[DAEMONSET] = hashlib.sha256(b"y\xff").hexdigest()
+    monkeypatch.setitem(KNOWN, "1a2b", checksums)
+    assert identify(tree) == "the gk-deploy of commit 1a2b"
+    for other in ({SCRIPT: "x"}, {**tree, "more": ""}, {**tree, DAEMONSET: "z"}):
+        assert "gkprep knows commit 1a2b, of which these differ: " in identify(other)
 
 
 if REAL:
 
     def test_the_real_one_is_the_one_that_was_tried() -> None:
-        assert set(KNOWN.values()) == {"7246eb4"}
-        assert identify(Path(REAL or "").read_bytes()) == "the gk-deploy of commit 7246eb4"
+        assert set(KNOWN) == {"7246eb4"}
+        whole = read(Path(REAL or "").parent)
+        assert (
+            identify({name: whole[name] for name in KNOWN["7246eb4"]})
+            == "the gk-deploy of commit 7246eb4"
+        )

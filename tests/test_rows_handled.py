@@ -25,6 +25,7 @@ from checks.kubernetes_namespace import kubernetes_namespace
 from checks.kubernetes_rights import kubernetes_rights
 from checks.kubernetes_storage_class import kubernetes_storage_class
 from preflight import registry, select
+from preflight.collect import collect
 from preflight.controller import controller
 from preflight.deploy import gate, making, manifest, objects, verify
 from preflight.deploy.abort import Backwards
@@ -43,11 +44,21 @@ from preflight.diagnose import match, saved, table
 from preflight.diagnose.evidence import together
 from preflight.errors import UsageError
 from preflight.facts import deployer as facts
-from preflight.facts.deployer import Python, Script
+from preflight.facts.deployer import Python
 from preflight.facts.deployment import Known
 from preflight.facts.kubernetes import Binding, Kubelet, Namespace, Right, Try
 from preflight.judge import judge, verdict
-from preflight.model import Check, Deployer, Facts, FleetCheck, Inventory, Status, Step, Verdict
+from preflight.model import (
+    Check,
+    Deployer,
+    Facts,
+    FleetCheck,
+    Inventory,
+    Limits,
+    Status,
+    Step,
+    Verdict,
+)
 from preflight.plugin import ok
 from preflight.report import catalogue
 from preflight.transport import Local
@@ -121,8 +132,8 @@ class World:
         )
         inventory = Inventory(NODES, deployer=deployer)
         node = controller(inventory)
-        script = Script(str(deployer.gk_deploy), "0" * 64, templates=True, commit="")
-        known = {where(node).name: script, facts.python.name: Python("python3", "3.11.2")}
+        found = collect(node, [where(node)], Local(become=False), Limits())
+        known = {**found.values, facts.python.name: Python("python3", "3.11.2")}
         return Work(inventory, Facts(node, known), options([]))
 
 

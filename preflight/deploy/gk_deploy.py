@@ -21,9 +21,8 @@ from preflight.errors import DeployError, Unknown
 from preflight.facts import deployer as facts
 from preflight.facts import deployment
 from preflight.model import Check, Node, Probe, Stage
+from preflight.report.printable import visible
 from preflight.transport import Connector
-
-CONFIG = "heketi.json.template"
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class GkDeploy:
             raise DeployError(f"whether gk-deploy is there could not be found out: {exc}") from exc
         if found is None:
             raise DeployError("gk-deploy was not found")
-        return _read(Path(found.path).parent)
+        return _read(found)
 
     def _patched(self, work: Work) -> patches.Patched:
         try:
@@ -136,14 +135,23 @@ class GkDeploy:
         )
 
 
-def _read(folder: Path) -> tree.Tree:
-    """The script, heketi's configuration and the templates for kubectl. Raises DeployError."""
-    named = [folder / tree.SCRIPT, folder / CONFIG, *sorted((folder / tree.TEMPLATES).glob("*"))]
+def _read(script: facts.Script) -> tree.Tree:
+    """The files that were checked, and no others. Raises DeployError where one has changed."""
+    found: dict[str, str] = {}
+    for name, checked in script.files:
+        data = _content(Path(script.path), name)
+        if tree.digest(data) != checked:
+            raise DeployError(
+                f"{script.path}: {visible(name)} has changed since it was checked: start again"
+            )
+        found[name] = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+    return found
+
+
+def _content(script: Path, name: str) -> bytes:
+    file = script if name == facts.SCRIPT else script.parent / name
     try:
-        return {
-            str(file.relative_to(folder)): file.read_text("utf-8", "surrogateescape")
-            for file in named
-        }
+        return file.read_bytes()
     except OSError as exc:
         raise DeployError(f"gk-deploy: {exc.filename} cannot be read: {exc.strerror}") from exc
 

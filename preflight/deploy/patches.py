@@ -129,7 +129,7 @@ def apply(tree: Tree, chosen: Iterable[Patch]) -> Patched:
 
 
 def _which(tree: Tree) -> str:
-    """The end of a message. The bytes of the text are those of the file (PEP 383)."""
+    """The end of a message."""
     if SCRIPT not in tree:
         return "There is no gk-deploy at all."
-    return f"This is {identify(tree[SCRIPT].encode('utf-8', 'surrogateescape'))}."
+    return f"This is {identify(tree)}."

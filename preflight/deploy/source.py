@@ -51,7 +51,7 @@ def repository(controller: Node) -> str:
 
 def clone(controller: Node, shell: LiveShell) -> None:
     """Clone it into gkprep's own cache. Raises DeployError, and leaves nothing half done then."""
-    [commit] = facts.KNOWN.values()
+    [commit] = facts.KNOWN
     source = shlex.quote(repository(controller))
     script = f"""\
 target={facts.CACHE}

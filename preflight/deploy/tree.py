@@ -7,13 +7,12 @@ import hashlib
 from collections.abc import Mapping
 from io import StringIO
 
-from preflight.facts.deployer import KNOWN
+from preflight.facts import deployer
 
 Tree = Mapping[str, str]
 """The files of the folder deploy/: path below it -> text, line ends and all."""
 
-SCRIPT = "gk-deploy"
-TEMPLATES = "kube-templates/"
+SCRIPT, TEMPLATES = deployer.SCRIPT, deployer.TEMPLATES
 DAEMONSET = f"{TEMPLATES}glusterfs-daemonset.yaml"
 NEEDED = (
     DAEMONSET,
@@ -42,13 +41,21 @@ def text_of(tree: Tree, path: str) -> str:
     return tree[path]
 
 
-def identify(gk_deploy: bytes) -> str:
-    """Which gk-deploy this is: the commit that it was tried at, or its checksum."""
-    checksum = hashlib.sha256(gk_deploy).hexdigest()
-    if checksum in KNOWN:
-        return f"the gk-deploy of commit {KNOWN[checksum]}"
-    tried = ", ".join(f"commit {commit} (sha256 {known})" for known, commit in KNOWN.items())
-    return f"an unknown gk-deploy, sha256 {checksum}; gkprep knows {tried}"
+def digest(data: bytes) -> str:
+    """A file's SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def identify(tree: Tree) -> str:
+    """Which gk-deploy this is: the commit that it was tried at, or what is not as it has it."""
+    files = {path: digest(text.encode("utf-8", "surrogateescape")) for path, text in tree.items()}
+    commit, other = deployer.differing(files)
+    if not other:
+        return f"the gk-deploy of commit {commit}"
+    return (
+        f"an unknown gk-deploy, sha256 {files.get(SCRIPT, 'none')}; gkprep knows commit {commit},"
+        f" of which these differ: {', '.join(other)}"
+    )
 
 
 def difference(before: Tree, after: Tree) -> str:
