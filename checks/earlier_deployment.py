@@ -11,7 +11,6 @@ from preflight.plugin import (
     Facts,
     Finding,
     Node,
-    Role,
     Site,
     controller_check,
     fail,
@@ -138,7 +137,7 @@ def _secret(
     if isinstance(stored, Unreadable):
         differences = [f"what it holds cannot be read: {stored.why}"]
     else:
-        differences = _differences(stored or (), site.nodes)
+        differences = _differences(stored or (), site.storage)
     if not differences:
         yield ok(CONFIG, "the inventory's topology", want)
         return
@@ -161,7 +160,6 @@ def _differences(stored: Iterable[Planned], nodes: Iterable[Node]) -> list[str]:
             node.name, node.storage or "", node.zone, tuple(device.path for device in node.devices)
         )
         for node in nodes
-        if node.role is Role.STORAGE
     }
     found = []
     for name in sorted({*old, *new}):
@@ -185,7 +183,7 @@ def _changed(old: Planned, new: Planned) -> Iterator[str]:
 
 def _labels(members: Iterable[Member], site: Site, words: str) -> Iterator[Finding]:
     """The DaemonSet runs on whatever carries the label, whoever put it there."""
-    ours = {node.name for node in site.nodes if node.role is Role.STORAGE}
+    ours = {node.name for node in site.storage}
     for member in members:
         if member.label == LABELLED and member.name not in ours:
             saw = f"labelled {LABEL}={LABELLED}: a GlusterFS pod will run there too"

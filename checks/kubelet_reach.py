@@ -11,7 +11,6 @@ from preflight.plugin import (
     Finding,
     Node,
     Probe,
-    Role,
     Unknown,
     controller_check,
     fail,
@@ -32,13 +31,13 @@ CURES = (
 OTHERWISE = "open port 10250/tcp of the node to the API server"
 
 
-def _storage(node: Node) -> list[str]:
-    return [each.name for each in kubernetes.site(node).nodes if each.role is Role.STORAGE]
+def _names(node: Node) -> list[str]:
+    return [each.name for each in kubernetes.site(node).storage]
 
 
 def _kubelets(node: Node) -> list[Probe[Kubelet]]:
     words = kubernetes.kubectl(node)
-    return [kubernetes.kubelet(words, name) for name in _storage(node)]
+    return [kubernetes.kubelet(words, name) for name in _names(node)]
 
 
 @controller_check(_kubelets, about_nodes=True)
@@ -60,7 +59,7 @@ def kubelet_reach(facts: Facts) -> Iterator[Finding]:
     Source: catalogue C14; Kubernetes documentation, "Communication between Nodes and the Control
     Plane".
     """
-    for name, probe in zip(_storage(facts.node), _kubelets(facts.node), strict=True):
+    for name, probe in zip(_names(facts.node), _kubelets(facts.node), strict=True):
         try:
             yield _reached(name, facts[probe])
         except Unknown as exc:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from preflight.facts import kubernetes
 from preflight.facts.kubernetes import Taint
-from preflight.plugin import Facts, Finding, Role, controller_check, fail, ok, skip
+from preflight.plugin import Facts, Finding, controller_check, fail, ok, skip
 
 WANT = "no taint that the GlusterFS pods do not tolerate"
 
@@ -46,9 +46,7 @@ def kubernetes_taints(facts: Facts) -> Iterator[Finding]:
     """
     site = kubernetes.site(facts.node)
     members = {m.name: m for m in facts[kubernetes.nodes(kubernetes.kubectl(facts.node))]}
-    for node in site.nodes:
-        if node.role is not Role.STORAGE:
-            continue
+    for node in site.storage:
         if node.name not in members:
             yield skip(node.name, "the cluster has no node of that name: see kubernetes-nodes")
             continue

@@ -163,6 +163,11 @@ class Site:
     deployer: Deployer
     kubeconfig: str = ""
 
+    @property
+    def storage(self) -> tuple[Node, ...]:
+        """The nodes that carry bricks."""
+        return tuple(node for node in self.nodes if node.role is Role.STORAGE)
+
 
 @dataclass(frozen=True)
 class Inventory:

@@ -43,7 +43,7 @@ def gluster_pods(facts: Facts) -> Iterator[Finding]:
     gluster = [pod for pod in listed if pod.part is Part.GLUSTER]
     # One that has ended may still be listed beside the one that took its place.
     found = {pod.node: pod for pod in sorted(gluster, key=lambda each: each.is_ready)}
-    for node in deployment.storage_nodes(facts.node):
+    for node in site(facts.node).storage:
         pod = found.get(node.name)
         if pod and pod.is_ready:
             yield ok(node.name, "ready")
@@ -95,7 +95,7 @@ def heketi_topology(key: Path) -> Check:
         namespace = site(facts.node).deployer.namespace
         known = facts[deployment.known(kubectl(facts.node), namespace, key)]
         found = {peer.name: peer for peer in known.peers}
-        for node in deployment.storage_nodes(facts.node):
+        for node in site(facts.node).storage:
             yield compare(node, found.pop(node.name, None))
         for name in found:
             yield fail(name, "heketi has it", "no node that the inventory does not list")

@@ -23,7 +23,7 @@ from preflight.errors import Unknown
 from preflight.facts.kubernetes.command import kubectl, site
 from preflight.facts.kubernetes.pods import Part
 from preflight.facts.kubernetes.shapes import Object, get, items, named, word
-from preflight.model import Facts, Limits, Node, Probe, Role, Site
+from preflight.model import Facts, Limits, Node, Probe, Site
 from preflight.transport import Shell
 
 LOG_LINES, JOURNAL_LINES, BYTES = 5000, 200, 1 << 20
@@ -221,20 +221,19 @@ def _absent(pods: Iterable[Object], sets: Iterable[Object], site: Site) -> Itera
         yield Reading((evidence,), (Trouble(what, None, saw, origin),))
         if not any(part(named(each)[0]) is Part.GLUSTER for each in sets):
             return
-    for name in _storage(site):
+    for name in (node.name for node in site.storage):
         if name not in on:
             what, saw, origin = f"node {name}", "no GlusterFS pod on it", GET_PODS
             evidence = Evidence(Kind.PODS, what, name, saw, origin)
             yield Reading((evidence,), (Trouble(what, name, saw, origin),) if on else ())
 
 
-def _storage(site: Site) -> list[str]:
-    return [node.name for node in site.nodes if node.role is Role.STORAGE]
-
-
 def _nodes(nodes: Iterable[Object], pods: Iterable[Object], site: Site) -> Iterator[Reading]:
     """What is wrong with the nodes that the deployment is on."""
-    ours = {*_storage(site), *(_node(pod) for pod in pods if objects.role(pod))}
+    ours = {
+        *(node.name for node in site.storage),
+        *(_node(pod) for pod in pods if objects.role(pod)),
+    }
     for each in nodes:
         if named(each)[0] in ours:
             yield objects.node(each, "kubectl get nodes")

@@ -17,7 +17,7 @@ from preflight.errors import Unknown
 from preflight.facts.kubernetes.claims import GLUSTERFS
 from preflight.facts.kubernetes.command import get, site
 from preflight.facts.kubernetes.pods import Pod, read
-from preflight.model import Node, Probe, Role
+from preflight.model import Node, Probe
 
 PORT = 8080
 """Where heketi listens, in its pod and behind its service (gluster-kubernetes' templates)."""
@@ -120,14 +120,9 @@ def wanted_parameters(controller: Node, service: Service | None) -> dict[str, st
     return storage_parameters(namespace, ip or "HEKETI'S-ADDRESS-TO-BE", copies=copies(controller))
 
 
-def storage_nodes(controller: Node) -> list[Node]:
-    """The nodes that carry bricks."""
-    return [node for node in site(controller).nodes if node.role is Role.STORAGE]
-
-
 def copies(controller: Node) -> int:
     """How many copies heketi keeps of a volume: three, which takes as many nodes (N21)."""
-    return COPIES if len(storage_nodes(controller)) >= COPIES else 1
+    return COPIES if len(site(controller).storage) >= COPIES else 1
 
 
 def users_of_class(kubectl: str) -> str:
