@@ -19,6 +19,7 @@ from preflight.controller import controller
 from preflight.deploy.verify import gluster_pods
 from preflight.diagnose import nodes
 from preflight.diagnose.evidence import Evidence, Kind
+from preflight.facts.deployment import StorageClass
 from preflight.facts.kubernetes import Binding, Image, Kubelet, Namespace, Right, Taint, Try
 from preflight.judge import judge, needs
 from preflight.model import Check, Device, Facts, Finding, FleetCheck, Node, Policy, Rpcbind
@@ -125,6 +126,11 @@ def of_the_controller() -> Iterator[Finding]:
         ),
         ("kubelet-reach", INVENTORY, {"kubelet": Kubelet(Try("connection refused"), Try(""))}),
         ("earlier-deployment", INVENTORY, {"objects": ENDPOINTS}),
+        (
+            "kubernetes-storage-class",
+            INVENTORY,
+            {"storage_class": StorageClass("kubernetes.io/glusterfs", ())},
+        ),
     ):
         check = CHECKS[name]
         assert isinstance(check, Check)
