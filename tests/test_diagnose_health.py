@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -169,9 +172,103 @@ def test_a_file_that_could_not_be_read_could_hold_what_is_wrong(tmp_path: Path) 
     assert "not all that tells could be read" in FORMS["200.txt"](found)
 
 
-def test_of_a_big_log_the_end_is_enough(tmp_path: Path) -> None:
+def test_what_was_cut_from_a_big_file_could_hold_what_is_wrong(tmp_path: Path) -> None:
+    """A log may have anything before it: whoever saved it may have added to a file."""
     filler = "[heketi] INFO 2026/11/22 09:41:07 nothing to see here\n"
-    write(tmp_path, {**HEALTHY, "heketi.log": filler * (MOST_BYTES // len(filler) + 1)})
+    bad = HEALTHY["pods.txt"].replace(
+        "glusterfs-zrm9p           1/1", "glusterfs-zrm9p           0/1"
+    )
+    write(tmp_path, {**HEALTHY, "heketi.log": bad + filler * (MOST_BYTES // len(filler) + 1)})
     found = diagnosed(tmp_path)
-    assert found.unread
-    assert found.verdict is Verdict.READY
+    assert [unread.why for unread in found.unread] == ["only the last 8 MiB were read"]
+    assert found.verdict is Verdict.UNKNOWN
+
+
+def test_what_is_wrong_may_lie_in_a_folder_that_was_not_read(tmp_path: Path) -> None:
+    write(tmp_path / "saved", HEALTHY)
+    elsewhere = write(tmp_path / "elsewhere", {"pods.txt": BAD_ROW})
+    (tmp_path / "saved/more").symlink_to(elsewhere, target_is_directory=True)
+    found = diagnosed(tmp_path / "saved")
+    assert {unread.origin: unread.why for unread in found.unread} == {
+        "more": "a link to a folder, not followed"
+    }
+    assert found.verdict is Verdict.UNKNOWN
+
+
+def test_a_folder_that_cannot_be_entered_is_named_and_nothing_is_healthy(tmp_path: Path) -> None:
+    """Its path is too long, which stops root as well."""
+    write(tmp_path, HEALTHY)
+    here = os.open(tmp_path, os.O_RDONLY)
+    try:
+        for _ in range(PATH_MAX // len(LONG_NAME) + 1):
+            os.mkdir(LONG_NAME, dir_fd=here)
+            inner = os.open(LONG_NAME, os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = inner
+    finally:
+        os.close(here)
+    found = diagnosed(tmp_path)
+    assert [unread.why for unread in found.unread] == ["File name too long"]
+    assert found.verdict is Verdict.UNKNOWN
+
+
+PATH_MAX, LONG_NAME = 4096, "x" * 255
+BAD_ROW = "NAME              READY   STATUS    NODE\nglusterfs-zrm9p   0/1     Running   node3\n"
+
+GET_ALL = """\
+NAME                          READY   STATUS    RESTARTS   AGE   IP           NODE
+pod/glusterfs-zrm9p           {ready}     Running   0          16m   10.78.0.13   node3
+pod/heketi-7f8b5d6c9d-x2v4q   1/1     Running   0          4m    10.2.1.7     node1
+
+NAME             TYPE        CLUSTER-IP    EXTERNAL-IP   PORT(S)    AGE
+service/heketi   ClusterIP   10.0.12.34    <none>        8080/TCP   4m
+
+NAME                       DESIRED   CURRENT   READY   UP-TO-DATE   AVAILABLE   AGE
+daemonset.apps/glusterfs   3         3         {count}       3            3           16m
+
+NAME                     READY   UP-TO-DATE   AVAILABLE   AGE
+deployment.apps/heketi   1/1     1            1           4m
+
+NAME                                DESIRED   CURRENT   READY   AGE
+replicaset.apps/heketi-7f8b5d6c9d   1         1         0       4m
+"""
+"""What `kubectl get all -o wide` prints, but for columns at the end."""
+
+
+@pytest.mark.parametrize(("ready", "count", "well"), [("1/1", 3, True), ("0/1", 2, False)])
+def test_several_kinds_together_are_told_apart(
+    tmp_path: Path, ready: str, count: int, *, well: bool
+) -> None:
+    write(tmp_path, {**HEALTHY, "all.txt": GET_ALL.format(ready=ready, count=count)})
+    found = diagnosed(tmp_path)
+    assert (found.verdict is Verdict.READY) == well
+    reading = together(saved.read(tmp_path))
+    assert [(each.object, each.node) for each in reading.troubles] == (
+        [] if well else [("pod glusterfs-zrm9p", "node3"), ("daemonset glusterfs", None)]
+    )
+
+
+@pytest.mark.parametrize(
+    "dress",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("0/1", "\x1b[1;31m0/1\x1b[0m"),
+        lambda text: f"\x1b]0;node1\x07{text}",
+        lambda text: textwrap.indent(text, "    "),
+        lambda text: "It looks so:\n\n" + textwrap.indent(text, "    "),
+        lambda text: textwrap.indent(text, "> "),
+        lambda text: text.replace("\n", "\r"),
+        lambda text: text.replace("\n", "\r\r\n"),
+        lambda text: text.replace(" ", "\xa0"),
+    ],
+    ids=["bom", "colour", "title", "indented", "prose", "quoted", "cr", "crcrlf", "hard blanks"],
+)
+def test_a_table_is_one_whatever_it_went_through(
+    tmp_path: Path, dress: Callable[[str], str]
+) -> None:
+    write(tmp_path, HEALTHY)
+    (tmp_path / "more.txt").write_bytes(dress(BAD_ROW).encode())
+    found = diagnosed(tmp_path)
+    assert found.verdict is not Verdict.READY
+    troubles = together(saved.read(tmp_path)).troubles
+    assert [(each.object, each.node) for each in troubles] == [("pod glusterfs-zrm9p", "node3")]

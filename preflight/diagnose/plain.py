@@ -138,24 +138,30 @@ class Columns:
 
 
 HEADERS = {
-    "pods": re.compile(r"^(?:NAMESPACE +)?NAME +READY +STATUS\b.*$", re.MULTILINE),
-    "daemonsets": re.compile(r"^(?:NAMESPACE +)?NAME +DESIRED +CURRENT +READY\b.*$", re.MULTILINE),
-    "claims": re.compile(r"^(?:NAMESPACE +)?NAME +STATUS +VOLUME\b.*$", re.MULTILINE),
-    "events": re.compile(r"^(?:NAMESPACE +)?(?:LAST ?SEEN|FIRST ?SEEN)\b.*$", re.MULTILINE),
+    "pod": r"NAME +READY +STATUS\b",
+    "daemonset": r"NAME +DESIRED +CURRENT +READY\b(?! +AGE)",
+    "persistentvolumeclaim": r"NAME +STATUS +VOLUME\b",
+    "event": r"(?:LAST ?SEEN|FIRST ?SEEN)\b",
+    "other": r"NAME +[A-Z]",
 }
+"""How the table of each kind begins, a ReplicaSet's being no DaemonSet's, and last any other."""
+
+_KINDS = "|".join(f"(?P<{kind}>{header})" for kind, header in HEADERS.items())
+HEADER = re.compile(
+    rf"^(?P<margin>[ \t>|]*)(?P<titles>(?:NAMESPACE +)?(?:{_KINDS}).*)$", re.MULTILINE
+)
+"""A heading, which a ticket or a mail may have indented or quoted, and its rows with it."""
 
 
 def tables(text: str, origin: str) -> Iterator[Reading]:
     """What the tables of `kubectl get` in `text` say, row by row."""
-    headers = sorted(
-        (match.start(), match.end(), what)
-        for what, header in HEADERS.items()
-        for match in header.finditer(text)
-    )
-    pieces = spans([start for start, _, _ in headers], len(text))
-    for (_, after, what), (start, end) in zip(headers, pieces, strict=True):
-        columns, rows = Columns.of(text[start:after]), text[after:end].strip("\n")
-        if what == "events":
+    headers = list(HEADER.finditer(text))
+    pieces = spans([header.start() for header in headers], len(text))
+    for header, (_, end) in zip(headers, pieces, strict=True):
+        what = next(kind for kind in HEADERS if header[kind])
+        titles = " " * len(header["margin"]) + header["titles"]
+        columns, rows = Columns.of(titles), text[header.end() : end].strip("\n")
+        if what == "event":
             yield from _events(rows, origin)
             continue
         for line in filter(str.strip, rows.splitlines()):
@@ -163,25 +169,29 @@ def tables(text: str, origin: str) -> Iterator[Reading]:
 
 
 def _row(what: str, line: str, columns: Columns, origin: str) -> Reading:
-    name, namespace = columns.cell(line, "NAME"), columns.cell(line, "NAMESPACE")
-    if what == "claims":
+    """One object; of several kinds together, kubectl writes KIND.GROUP/NAME."""
+    kind, _, name = columns.cell(line, "NAME").rpartition("/")
+    namespace = columns.cell(line, "NAMESPACE")
+    if what == "other" or (kind and kind.partition(".")[0] != what):
+        return Reading()
+    if what == "persistentvolumeclaim":
         if not objects.may_be_heketis(columns.cell(line, "STORAGECLASS")):
             return Reading()
         return objects.bound(f"{namespace}/{name}", columns.cell(line, "STATUS"), origin)
-    if what == "daemonsets":
+    if what == "daemonset":
         numbers = [columns.cell(line, heading) for heading in ("DESIRED", "READY")]
         if part(name) is None or not all(map(str.isdecimal, numbers)):
             return Reading()
         return objects.counted(f"daemonset {name}", namespace, _two(numbers), origin)
-    return _pod_row(line, columns, origin)
+    return _pod_row(name, line, columns, origin)
 
 
 def _two(numbers: list[str]) -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
-def _pod_row(line: str, columns: Columns, origin: str) -> Reading:
-    name, status = columns.cell(line, "NAME"), columns.cell(line, "STATUS")
+def _pod_row(name: str, line: str, columns: Columns, origin: str) -> Reading:
+    status = columns.cell(line, "STATUS")
     ready = re.fullmatch(r"(\d+)/(\d+)", columns.cell(line, "READY"))
     if ready is None or part(name) is None:
         return Reading()

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import stat
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,10 @@ from preflight.errors import UsageError
 from preflight.facts.kubernetes.shapes import Object
 
 MOST_BYTES = 8 * 1024 * 1024
-"""Of one file; of a longer one, its end is read, for that is where logs tell of a failure."""
+"""Of one file; of a longer one, its end is read, for that is where logs tell of a failure.
+
+What is wrong may be told before it: then nothing is called healthy.
+"""
 
 MOST_FILES = 2000
 SOME = 8192
@@ -42,6 +46,11 @@ PROMPT = re.compile(
 
 After `#`, which begins comments too, only what is asked for here is a command.
 """
+
+DRESSED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\\\))|\ufeff")
+"""What dresses a text and says nothing: colours, titles of windows, marks of byte order."""
+
+LINE_END = re.compile(r"\r+\n?")
 
 JSON = json.JSONDecoder()
 WORD = re.compile(r"\S")
@@ -67,20 +76,41 @@ def read(folder: Path) -> list[Reading]:
     except OSError as exc:
         raise UsageError(f"--from {folder}: {exc.strerror}") from exc
     readings: list[Reading] = []
-    for number, (path, name) in enumerate(_files(folder)):
+    closed: list[Reading] = []
+    for number, (path, name) in enumerate(_files(folder, closed)):
         if number == MOST_FILES:
             readings.append(_unread(str(folder), f"only the first {MOST_FILES} files were read"))
             break
         readings.extend(file(path, name))
-    return deployment.joined(readings)
+    return deployment.joined([*readings, *closed])
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, str]]:
-    for root, folders, names in os.walk(folder):
+def _files(folder: Path, closed: list[Reading]) -> Iterator[tuple[Path, str]]:
+    """The files below `folder`; folders in it that are not looked into are told in `closed`."""
+
+    def told(path: Path) -> str:
+        return str(path.relative_to(folder))
+
+    def not_entered(exc: OSError) -> None:
+        closed.append(_unread(told(Path(exc.filename)), exc.strerror or str(exc)))
+
+    for root, folders, names in os.walk(folder, onerror=not_entered):
         folders.sort()
+        paths = map(Path(root).joinpath, folders)
+        closed.extend(
+            _unread(told(path), "a link to a folder, not followed")
+            for path in paths
+            if not _lies_in(path, folder)
+        )
         for name in sorted(names):
             path = Path(root) / name
-            yield path, str(path.relative_to(folder))
+            yield path, told(path)
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    """Whether what the path leads to is in the folder, and so is read, if it is a link or not."""
+    there, inside = (Path(os.path.realpath(each)) for each in (path, folder))
+    return inside == there or inside in there.parents
 
 
 def file(path: Path, name: str) -> list[Reading]:
@@ -93,12 +123,16 @@ def file(path: Path, name: str) -> list[Reading]:
         return [_unread(name, "no regular file")]
     if b"\0" in data[:SOME]:
         return [_unread(name, "no text")]
-    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
-    found = list(recognised(text, name))
+    found = list(recognised(_undressed(data), name))
     if size > len(data):
-        why = f"only the last {MOST_BYTES >> 20} MiB were read"
-        found.append(Reading(unread=(Unread(name, why, needed=False),)))
+        found.append(_unread(name, f"only the last {MOST_BYTES >> 20} MiB were read"))
     return found
+
+
+def _undressed(data: bytes) -> str:
+    """The words, whatever terminal, editor or ticket they went through."""
+    text = DRESSED.sub("", data.decode("utf-8", "surrogateescape"))
+    return textwrap.dedent(LINE_END.sub("\n", text).replace("\xa0", " "))
 
 
 def _bytes(path: Path) -> tuple[bytes | None, int]:
@@ -129,7 +163,9 @@ def recognised(text: str, name: str) -> Iterator[Reading]:
     if documents:
         yield from _structured(documents, name)
         return
-    outputs = [(command, output) for command, output in _outputs(text) if output.strip()]
+    outputs = [
+        (command, textwrap.dedent(output)) for command, output in _outputs(text) if output.strip()
+    ]
     runs = [number for number, (_, output) in enumerate(outputs) if deployment.is_run(output)]
     for number, (command, output) in enumerate(outputs):
         if number not in runs[:-1]:
