@@ -240,7 +240,7 @@ def test_pods_that_cannot_be_entered_are_the_evidence(plane: Cluster) -> None:
     plane.has("pods", *GLUSTER, pod(POD, "node2", ready=False))
     found = plane.diagnosed()
     assert found.verdict is Verdict.BLOCKED  # the event: the general row
-    assert [(cause.id, cause.general) for cause in found.causes] == [("N11", True)]
+    assert [(cause.id, cause.general) for cause in found.causes] == [("N42", True)]
     assert {unread.origin for unread in found.unread} == {f"pod {POD}"}
     refusing = plane.kubectl.read_text().replace(
         "Error from server (NotFound): {words[0]}: no answer",
