@@ -276,11 +276,13 @@ def test_what_was_not_met_is_in_the_diagnosis_hand() -> None:
         "volume", Status.FAIL, "Pending", says="no volume plugin matched", check="smoke-test"
     )
     broke_off = Finding("gk-deploy", Status.FAIL, "exit status 1", check="deployment")
-    known = in_hand([missed, broke_off], replace(MADE_BY, rc=1, stopped="exit status 1"))
+    known = in_hand(
+        [missed, broke_off], replace(MADE_BY, rc=1, stopped="exit status 1"), CONTROLLER.name
+    )
     assert [(each.object, each.saw) for each in known.troubles] == [
         ("smoke-test volume", "Pending")
     ]
-    [event] = known.evidence
+    event, _ = known.evidence
     assert event.text == "no volume plugin matched"
     found = match.diagnose(together([known]), table.load())
     assert found.verdict is Verdict.BLOCKED
@@ -293,7 +295,7 @@ def test_what_a_deployer_that_ended_with_0_has_done_is_in_hand_too() -> None:
         ("D2", 'gk-deploy ended with exit status 0, but not with "Deployment complete!" (D2)'),
         ("D3", "gk-deploy wrote to what it was given: deploy/left-behind (D3)"),
     ):
-        known = in_hand([], replace(MADE_BY, stopped=stopped))
+        known = in_hand([], replace(MADE_BY, stopped=stopped), CONTROLLER.name)
         output = Reading(works=("gk-deploy",))
         found = match.diagnose(together([output, known]), table.load())
         assert [cause.id for cause in found.causes] == [row]

@@ -491,6 +491,8 @@ ROWS: dict[str, tuple[Case, ...]] = {
         unchecked(kubernetes_storage_class, closed(storage_class=MADE, service=None)),
         unknown("C15", diagnosed("C15")),
     ),
+    "C16": (unknown("C16", diagnosed("C16")),),
+    "C17": (unknown("C17", diagnosed("C17")),),
     "D1": (
         instead(
             f"{DEPLOY}.keys._given", lambda environ, name: environ.get(name, ""), slash_is_refused

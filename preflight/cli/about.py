@@ -63,5 +63,5 @@ def explain(
     from preflight.report import explain as pages
     from preflight.report.style import Style
 
-    checks = (*registry.checks(), *verify.verification(Path()))
+    checks = (*registry.checks(), *verify.verification(Path()), verify.volume_provisioning)
     write(pages.explain(wanted, checks, registry.fixes(), Style.of(sys.stdout)))

@@ -56,6 +56,7 @@ def diagnose(  # noqa: PLR0913 - one parameter an option
     not be told.
     """
     from preflight import reach, report
+    from preflight.deploy import why
     from preflight.diagnose import look, page
     from preflight.model import Limits
     from preflight.report.style import Style
@@ -75,7 +76,7 @@ def diagnose(  # noqa: PLR0913 - one parameter an option
             accept_new=accept_new,
             ask_become_pass=ask_become_pass,
         )
-        seen = look.running(wanted, Limits.within(timeout))
+        seen = look.running(wanted, Limits.within(timeout), why.standing)
     run = report.Run(
         command="diagnose",
         version=version(),

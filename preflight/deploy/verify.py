@@ -5,14 +5,17 @@ They are not among the requirements that `gkprep check` knows: before a deployme
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from preflight.facts import deployment
+from preflight.facts.kubernetes.claims import GLUSTERFS
 from preflight.facts.kubernetes.command import kubectl, site
 from preflight.facts.kubernetes.pods import Part, Pod
 from preflight.model import Check, Facts, Finding, Node, Probe
-from preflight.plugin import controller_check, fail, look_first, ok
+from preflight.plugin import controller_check, fail, look_first, ok, skip, unknown
 
 ABORT = "gkprep deploy --abort"
 
@@ -20,6 +23,14 @@ ABORT = "gkprep deploy --abort"
 def verification(key: Path) -> tuple[Check, ...]:
     """What a deployment is judged by; `key` is the file with heketi's admin key."""
     return (gluster_pods, heketi_address, heketi_topology(key), storage_class)
+
+
+def standing(key: Path | None) -> tuple[Check, ...]:
+    """What one that is there is judged by, whoever made it, besides its pods.
+
+    Without a file with heketi's admin key nobody asks it what it knows.
+    """
+    return (heketi_address, volume_provisioning, heketi_topology(key))
 
 
 def pods(node: Node) -> Iterable[Probe[object]]:
@@ -79,19 +90,24 @@ def heketi_address(facts: Facts) -> Iterator[Finding]:
         yield ok("heketi", f"{found.ip}:{deployment.PORT} for {', '.join(found.endpoints)}")
 
 
-def heketi_topology(key: Path) -> Check:
+def heketi_topology(key: Path | None) -> Check:
     """The check that compares what heketi knows with the inventory."""
 
     def asked(node: Node) -> Iterable[Probe[object]]:
+        if key is None:
+            return ()
         return (deployment.known(kubectl(node), site(node).deployer.namespace, key),)
 
-    @controller_check(asked)
+    @controller_check(asked, about_nodes=True)
     def heketi_topology(facts: Facts) -> Iterator[Finding]:
         """Heketi has just the nodes and devices of the inventory, and all are online.
 
         Why: gk-deploy looks for the word `Unable` alone (D7), keeps an earlier topology (D9), and
         with heketi there already loads nothing at all (D10), and says each time that it is done.
         """
+        if key is None:
+            yield skip("", "its key is kept where gkprep deploy was run: not compared")
+            return
         namespace = site(facts.node).deployer.namespace
         known = facts[deployment.known(kubectl(facts.node), namespace, key)]
         found = {peer.name: peer for peer in known.peers}
@@ -147,3 +163,79 @@ def storage_class(facts: Facts) -> Iterator[Finding]:
         yield fail(name, *differs, says=deployment.FORBIDDEN, cure=look_first(look, act))
     else:
         yield ok(name, f"{found.provisioner}, {wanted['resturl']}")
+
+
+def offered(node: Node) -> Iterable[Probe[object]]:
+    """All StorageClasses, and the secrets that they may refer to."""
+    return (
+        deployment.storage_classes(kubectl(node)),
+        deployment.provisioner_secrets(kubectl(node)),
+    )
+
+
+@controller_check(offered, service)
+def volume_provisioning(facts: Facts) -> Iterator[Finding]:
+    """A StorageClass leads to this heketi, and each that does refers to a key that is there.
+
+    Why: gk-deploy makes none, it prints an example; without one no claim gets a volume (C17), nor
+    does one without its secret (C16). What it is called, and who made it, does not matter. Whether
+    a name, or another machine's address, leads to this heketi nobody can tell from here (C9).
+    """
+    namespace = site(facts.node).deployer.namespace
+    behind = facts[deployment.service(kubectl(facts.node), namespace)]
+    if behind is None or behind.ip in {"", "None"}:
+        yield skip("StorageClass", "see heketi-address")
+        return
+    listed = facts[deployment.storage_classes(kubectl(facts.node))]
+    found = {name: dict(each.parameters) for name, each in listed if each.provisioner == GLUSTERFS}
+    want = f"resturl {deployment.storage_parameters(namespace, behind.ip)['resturl']}"
+    judged = list(_judged(facts, found, behind, want))
+    yield from judged
+    if not judged:
+        others = "".join(f", {name} to {told.get('resturl')}" for name, told in found.items())
+        saw = f"no StorageClass leads to it{others}"
+        yield fail("StorageClass", saw, want, cure="gkprep deploy")
+
+
+def _judged(
+    facts: Facts, found: Mapping[str, Mapping[str, str]], behind: deployment.Service, want: str
+) -> Iterator[Finding]:
+    """Those that lead here, or are this deployment's by their secret; without any, who knows."""
+    namespace = site(facts.node).deployer.namespace
+    led = {name: leads(told.get("resturl", ""), behind) for name, told in found.items()}
+    for name, told in found.items():
+        if led[name]:
+            yield _keyed(facts, name, told)
+        elif led[name] is False and told.get("secretNamespace") == namespace:
+            yield fail(name, f"resturl {told.get('resturl')}", want, cure="gkprep deploy")
+        elif led[name] is None and True not in led.values():
+            yield unknown(name, f"resturl {told['resturl']}: does that lead to it?", want)
+
+
+def leads(url: str, service: deployment.Service) -> bool | None:
+    """Whether that is the address of heketi's service; None where nobody can tell from here."""
+    try:
+        split = urlsplit(url)
+        host, port = split.hostname or "", split.port
+    except ValueError:
+        return False
+    certain = port == deployment.PORT
+    if host in {service.ip, *(each.rpartition(":")[0] for each in service.endpoints)}:
+        return True if certain else None
+    try:
+        ip_address(host)
+    except ValueError:
+        return None if host else False
+    return False if certain else None
+
+
+def _keyed(facts: Facts, name: str, parameters: Mapping[str, str]) -> Finding:
+    """A StorageClass that leads here: whether the key that it refers to is there."""
+    where, secret = (parameters.get(key, "") for key in ("secretNamespace", "secretName"))
+    saw = f"leads to {parameters['resturl']}"
+    if not where and not secret:
+        return ok(name, saw)
+    want = f"a secret of type {GLUSTERFS}"
+    if f"{where}/{secret}" in facts[deployment.provisioner_secrets(kubectl(facts.node))]:
+        return ok(name, f"{saw}, with the key in {where}/{secret}")
+    return fail(name, f"secret {where}/{secret} is not there, or of another type", want)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from preflight.deploy import flow
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from preflight import judge
+from preflight.deploy import flow, verify
+from preflight.deploy.cluster import Cluster
+from preflight.deploy.credentials import keys_folder
 from preflight.deploy.flow import Outcome
-from preflight.diagnose import deployment, look
-from preflight.diagnose.evidence import Diagnosis, Evidence, Kind, Reading, Trouble
+from preflight.deploy.keys import ADMIN_FILE
+from preflight.diagnose import deployment, look, nodes
+from preflight.diagnose.evidence import Diagnosis, Reading
+from preflight.errors import DeployError
 from preflight.model import Deployment, Finding, Status
 from preflight.reach import UNHURRIED, Reach
 
@@ -19,29 +28,41 @@ def why(fleet: Reach, outcome: Outcome) -> Diagnosis | None:
     """
     if outcome.deployment is None or outcome.now is None or not flow.unsuccessful(outcome):
         return None
-    unmet = [each for each in outcome.now.findings if each.status is Status.FAIL]
     return look.of_cluster(
         fleet,
         outcome.before,
         UNHURRIED,
         log=outcome.deployment.log,
-        also=in_hand(unmet, outcome.deployment),
+        also=in_hand(outcome.now.findings, outcome.deployment, fleet.controller.name),
     ).diagnosis
 
 
-def in_hand(unmet: list[Finding], made: Deployment) -> Reading:
+def in_hand(found: Sequence[Finding], made: Deployment, controller: str) -> Reading:
     """What was to be verified and was not: troubles, with the events that told of them.
 
     What broke the deployer off, its output tells better; where it ended with 0, that tells nothing.
     """
-    told = [each for each in unmet if each.check != flow.CHECK]
-    said = [
-        Evidence(Kind.EVENTS, f"{each.check} {each.subject}", None, each.says, ORIGIN)
-        for each in told
-        if each.says
-    ]
-    troubles = [Trouble(f"{each.check} {each.subject}", None, each.saw, ORIGIN) for each in told]
+    unmet = nodes.unmet((each for each in found if each.check != flow.CHECK), controller)
+    said, troubles = list(unmet.evidence), list(unmet.troubles)
     if made.stopped and made.rc == 0:
         own = deployment.unproven(made.name, made.stopped, ORIGIN)
         said, troubles = [*said, *own.evidence], [*troubles, *own.troubles]
-    return Reading(evidence=tuple(said), troubles=tuple(troubles))
+    return replace(unmet, evidence=tuple(said), troubles=tuple(troubles))
+
+
+def standing(fleet: Reach) -> tuple[Finding, ...]:
+    """How the deployment that is there does, whoever made it: for `gkprep diagnose`.
+
+    heketi's key is at hand where gkprep has deployed from here.
+    """
+    cluster, name = Cluster(fleet.controller, fleet.connect), fleet.controller.name
+    unknown: tuple[Finding, ...] = ()
+    key: Path | None = None
+    try:
+        kept = keys_folder(cluster) / ADMIN_FILE
+        key = kept if kept.is_file() else None
+    except DeployError as exc:
+        unknown = (Finding("key", Status.ERROR, str(exc), check="heketi-topology", node=name),)
+    checks = verify.standing(key)
+    known = cluster.ask(*judge.needs(checks, fleet.controller))
+    return (*judge.judge(checks, {name: known}), *unknown)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from preflight.diagnose import saved as folders
 from preflight.diagnose.evidence import Diagnosis, Reading, together
 from preflight.errors import UsageError
 from preflight.facts.kubernetes.command import site, way
+from preflight.facts.kubernetes.pods import Part
 from preflight.model import Facts, Finding, Fix, Limits
 from preflight.reach import Reach, Wanted
 from preflight.survey import Survey
@@ -39,41 +40,50 @@ def saved(folder: Path) -> Look:
     return Look(match.diagnose(together(folders.read(folder)), known))
 
 
-def running(wanted: Wanted, limits: Limits) -> Look:
+Judged = Callable[[Reach], tuple[Finding, ...]]
+"""What else a deployment that is there is judged by."""
+
+
+def running(wanted: Wanted, limits: Limits, standing: Judged) -> Look:
     """What the cluster of the inventory comes to, after its nodes and the controller were checked.
 
     What the last deployment from here printed is read as well, as long as it tells of what is
-    there. A node that does not answer stops nothing. Raises UsageError as `reach.site` does.
+    there, and `standing` tells how else the deployment does. A node that does not answer stops
+    nothing. Raises UsageError as `reach.site` does.
     """
     with reach.site(wanted, "; --from DIR needs none") as (fleet, _):
         known = fleet.survey(limits)
         last = earlier.read(fleet.controller, fleet.connect, limits, fleet.started)
-        return of_cluster(fleet, known, limits, also=last)
+        return of_cluster(fleet, known, limits, also=last, standing=standing)
 
 
 NOTHING = Reading()
 
 
-def of_cluster(
+def of_cluster(  # noqa: PLR0913 - what is known besides differs with who asks
     fleet: Reach,
     known: Survey,
     limits: Limits,
     *,
     log: Path | None = None,
     also: Reading = NOTHING,
+    standing: Judged | None = None,
 ) -> Look:
     """The same where the nodes are `known` already; `fleet` has the controller among them.
 
-    `log` is gk-deploy's last output; `also` is what is known besides, of a deployment just made.
+    `log` is gk-deploy's last output; `also` is what is known besides, of a deployment just made,
+    and `standing` is asked once heketi is there: before, that all else is missing tells nothing.
     """
     with fleet.progress(["cluster"]) as progress:
-        readings = cluster.read(fleet.controller, fleet.connect, limits, fleet.parallel, log)
+        seen = together(cluster.read(fleet.controller, fleet.connect, limits, fleet.parallel, log))
+        judged = standing(fleet) if standing and match.is_there(seen, Part.HEKETI) else ()
         progress.done("cluster")
     deployer = site(fleet.controller).deployer
     found = match.diagnose(
         together(
             [
-                *readings,
+                seen,
+                nodes.unmet(judged, fleet.controller.name),
                 nodes.findings(known.findings, fleet.controller.name),
                 nodes.unreached(known.facts),
                 also,
@@ -83,4 +93,4 @@ def of_cluster(
         kubectl=(deployer.kubectl, *way(deployer)),
         namespace=deployer.namespace,
     )
-    return Look(found, known.facts, known.findings, registry.fixes())
+    return Look(found, known.facts, (*known.findings, *judged), registry.fixes())

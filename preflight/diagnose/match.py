@@ -119,13 +119,21 @@ def _well(reading: Reading) -> bool:
     gk-deploy's own word that it came to its end is as good as heketi's pod, where nobody looked
     into a pod since.
     """
-    parts = {place.part for place in reading.places if f"pod {place.pod}" in reading.works}
     ended = "gk-deploy" in reading.works and not any(
         piece.kind in INSIDE for piece in reading.evidence
     )
-    if reading.troubles or Part.GLUSTER not in parts or Part.DEPLOY_HEKETI in parts:
+    if reading.troubles or not is_there(reading, Part.GLUSTER):
         return False
-    return Part.HEKETI in parts or ended
+    if is_there(reading, Part.DEPLOY_HEKETI):
+        return False
+    return is_there(reading, Part.HEKETI) or ended
+
+
+def is_there(reading: Reading, wanted: Part) -> bool:
+    """Whether a pod of that part is there, and as it must be."""
+    return any(
+        place.part is wanted and f"pod {place.pod}" in reading.works for place in reading.places
+    )
 
 
 def _explains(match: Match, trouble: Trouble) -> bool:

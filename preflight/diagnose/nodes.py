@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from preflight.controller import HERE, NAME, OTHERWISE
-from preflight.diagnose.evidence import Evidence, Kind, Reading, Unread
+from preflight.diagnose.evidence import Evidence, Kind, Reading, Trouble, Unread
 from preflight.facts.kubernetes.shapes import items
 from preflight.model import Facts, Finding, Status
 
@@ -30,6 +31,39 @@ def findings(found: Iterable[Finding], controller: str) -> Reading:
             for each in found
             if each.status in TOLD
         )
+    )
+
+
+def unmet(found: Iterable[Finding], controller: str) -> Reading:
+    """What a deployment is judged by, and does not come to: here it is the trouble itself.
+
+    What it says is read like an event; what could not be found out, or was not asked, stays unread.
+    """
+    told = [
+        (each, f"{each.check} {each.subject}".rstrip(), _about(each.node, each.about, controller))
+        for each in found
+    ]
+    failed = [each for each in told if each[0].status is Status.FAIL]
+    said = [
+        Evidence(Kind.EVENTS, what, node, each.says, ORIGIN)
+        for each, what, node in failed
+        if each.says
+    ]
+    seen = [
+        replace(
+            _evidence(each.check, node, (each.status.value, each.subject, each.saw), ORIGIN),
+            object=what,
+        )
+        for each, what, node in failed
+    ]
+    return Reading(
+        evidence=(*said, *seen),
+        troubles=tuple(Trouble(what, node, each.saw, ORIGIN) for each, what, node in failed),
+        unread=tuple(
+            Unread(what, each.saw, needed=each.status is Status.ERROR)
+            for each, what, _ in told
+            if each.status in {Status.ERROR, Status.SKIP}
+        ),
     )
 
 

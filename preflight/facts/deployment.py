@@ -183,11 +183,25 @@ def parse_service(text: str) -> Service | None:
 
 def parse_storage_class(text: str) -> StorageClass | None:
     """A StorageClassList (storage.k8s.io/v1) of one, or of none."""
-    for item in json.loads(text)["items"]:
-        parameters = tuple(sorted((item.get("parameters") or {}).items()))
-        labels = item["metadata"].get("labels") or {}
-        return StorageClass(item["provisioner"], parameters, OWN in labels.items())
-    return None
+    return next((found for _, found in parse_storage_classes(text)), None)
+
+
+def parse_storage_classes(text: str) -> tuple[tuple[str, StorageClass], ...]:
+    """A StorageClassList (storage.k8s.io/v1), each with its name."""
+    return tuple(
+        (item["metadata"]["name"], _storage_class(item)) for item in json.loads(text)["items"]
+    )
+
+
+def _storage_class(item: dict[str, Any]) -> StorageClass:
+    parameters = tuple(sorted((item.get("parameters") or {}).items()))
+    labels = item["metadata"].get("labels") or {}
+    return StorageClass(item["provisioner"], parameters, OWN in labels.items())
+
+
+def parse_provisioner_secrets(text: str) -> frozenset[str]:
+    """`NAMESPACE/NAME`, one a line."""
+    return frozenset(text.split())
 
 
 @dataclass(frozen=True)
@@ -293,6 +307,27 @@ def storage_class(kubectl: str) -> Probe[StorageClass | None]:
     """The StorageClass that volumes are provisioned by; None where there is none."""
     url = f"/apis/storage.k8s.io/v1/storageclasses?fieldSelector=metadata.name%3D{STORAGE_CLASS}"
     return Probe(f"deployment.storage_class({kubectl})", get(kubectl, url), parse_storage_class)
+
+
+def storage_classes(kubectl: str) -> Probe[tuple[tuple[str, StorageClass], ...]]:
+    """All StorageClasses, whoever made them and for what."""
+    url = "/apis/storage.k8s.io/v1/storageclasses"
+    command = get(kubectl, url)
+    return Probe(f"deployment.storage_classes({kubectl})", command, parse_storage_classes)
+
+
+def provisioner_secrets(kubectl: str) -> Probe[frozenset[str]]:
+    """The secrets that the provisioner takes keys from: it wants them to be of its own type.
+
+    Their names alone; what is in them is not asked for.
+    """
+    names = '{range .items[*]}{.metadata.namespace}/{.metadata.name}{"\\n"}{end}'
+    which = f"--all-namespaces --field-selector=type={GLUSTERFS}"
+    return Probe(
+        f"deployment.provisioner_secrets({kubectl})",
+        f"{kubectl} get secrets {which} -o jsonpath={shlex.quote(names)}",
+        parse_provisioner_secrets,
+    )
 
 
 def known(kubectl: str, namespace: str, key: Path, which: str = HEKETI) -> Probe[Known]:
