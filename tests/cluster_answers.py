@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from preflight.controller import controller
+from preflight.deploy.gk_deploy import GkDeploy
+from preflight.deploy.why import told
 from preflight.diagnose import cluster, match
 from preflight.diagnose.evidence import Diagnosis, together
 from preflight.facts.kubernetes.command import way
@@ -121,9 +123,10 @@ class Cluster:
     def diagnosed(self, log: Path | None = None, limits: Limits | None = None) -> Diagnosis:
         nodes = tuple(Node(name, name, "10.78.0.1") for name in ("node1", "node2", "node3"))
         node = controller(Inventory(nodes, deployer=self.deployer))
-        readings = cluster.read(node, Here(None), limits or Limits(), parallel=4, log=log)
+        readings = cluster.read(node, Here(None), limits or Limits(), parallel=4)
+        printed = [told(GkDeploy(), log)] if log else []
         return match.diagnose(
-            together(readings),
+            together([*readings, *printed]),
             TABLE,
             kubectl=(self.deployer.kubectl, *way(self.deployer)),
             namespace=self.deployer.namespace,

@@ -16,6 +16,7 @@ from preflight.deploy.deployer import Options, Reading, Work
 from preflight.deploy.keys import Keys
 from preflight.deploy.place import Place
 from preflight.deploy.remains import Remains
+from preflight.diagnose import evidence
 from preflight.errors import DeployError, Unknown, UsageError
 from preflight.facts import kubernetes
 from preflight.facts.kubernetes import Listed, kubectl, site
@@ -117,6 +118,11 @@ class Manifest:
     def reading(self) -> Reading:
         """A reader of its two lines."""
         return Lines()
+
+    def printed(self, text: str, origin: str) -> evidence.Reading:
+        """What went wrong is its last line."""
+        last = text.strip().rpartition("\n")[2]
+        return evidence.Reading(troubles=(evidence.Trouble(self.name, None, last, origin),))
 
     def remains(self, cluster: Cluster) -> Remains:
         """The secret, as long as it is there."""

@@ -6,14 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from preflight.deploy.verify import leads, standing
+from preflight.deploy.verify import leads
 from preflight.diagnose import nodes
 from preflight.errors import Unknown
-from preflight.facts import deployment as facts
-from preflight.facts.deployment import Known, Service, StorageClass
-from preflight.judge import judge
-from preflight.model import Facts, Finding, Status
-from tests.verified import CONTROLLER, KEY, MADE, PEERS, SERVICE, WORDS
+from preflight.facts.deployment import Service, StorageClass
+from preflight.model import Finding, Status
+from tests.verified import MADE, SERVICE, stands
 
 GLUSTERFS = "kubernetes.io/glusterfs"
 OTHER = StorageClass("other.io/x", ())
@@ -28,16 +26,7 @@ def provisioning(
     secrets: object = frozenset({"storage/heketi-admin-key"}),
 ) -> dict[str, Finding]:
     """By subject, what is found of these StorageClasses."""
-    known = Facts(
-        CONTROLLER,
-        {
-            facts.service(WORDS, "storage").name: service,
-            facts.storage_classes(WORDS).name: classes,
-            facts.provisioner_secrets(WORDS).name: secrets,
-            facts.known(WORDS, "storage", KEY).name: Known(PEERS, ()),
-        },
-    )
-    found = judge(standing(KEY), {CONTROLLER.name: known})
+    found = stands(service=service, storage_classes=classes, provisioner_secrets=secrets)
     return {each.subject: each for each in found if each.check == "volume-provisioning"}
 
 

@@ -19,12 +19,13 @@ from preflight.controller import controller
 from preflight.deploy.verify import gluster_pods
 from preflight.diagnose import nodes
 from preflight.diagnose.evidence import Evidence, Kind
-from preflight.facts.deployment import StorageClass
+from preflight.facts.deployment import Known, StorageClass
 from preflight.facts.kubernetes import Binding, Image, Kubelet, Namespace, Right, Taint, Try
 from preflight.judge import judge, needs
 from preflight.model import Check, Device, Facts, Finding, FleetCheck, Node, Policy, Rpcbind
 from tests.diagnosed import ROWS
 from tests.judged import ENDPOINTS, INVENTORY, found, member, members, version
+from tests.verified import stands
 
 CAPTURES = Path(__file__).parent / "captures"
 CHECKS = {check.id: check for check in registry.checks()}
@@ -140,9 +141,17 @@ def of_the_controller() -> Iterator[Finding]:
     yield from judge([gluster_pods], {node.name: Facts(node, nobody)})
 
 
+def of_a_deployment() -> Iterator[Finding]:
+    """What is found of one that is there, each where one thing is not in order."""
+    yield from stands(service=None)
+    yield from stands(storage_classes=())
+    yield from stands(provisioner_secrets=frozenset())
+    yield from stands(known=Known((), ()))
+
+
 @cache
 def evidence() -> tuple[Evidence, ...]:
-    made = (*of_nodes(), *of_the_controller())
+    made = (*of_nodes(), *of_the_controller(), *of_a_deployment())
     return nodes.findings(made, controller(INVENTORY).name).evidence
 
 

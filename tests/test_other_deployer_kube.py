@@ -67,7 +67,8 @@ def test_why_it_failed_is_told_and_is_not_gk_deploys(fleet: Reached) -> None:
     assert again.deployment
     assert again.deployment.stopped == "exit status 1"
     assert flow.unsuccessful(again)
-    seen = why.why(fleet[0], again)
+    seen = why.why(fleet[0], Manifest(), again)
     assert seen
-    assert not [each for each in seen.unexplained if each.object == "gk-deploy"]
+    [trouble] = [each for each in seen.unexplained if each.object == "other"]
+    assert trouble.saw.endswith('secrets "other-topology" already exists')
     assert not [each.id for each in seen.causes if each.id.startswith("D")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from preflight.controller import controller
-from preflight.deploy.verify import verification
+from preflight.deploy.verify import standing, verification
 from preflight.facts import deployment as facts
 from preflight.facts.deployment import (
     Disk,
@@ -70,3 +70,22 @@ def look(**other: object) -> dict[str, dict[str, Finding]]:
     for finding in judge(verification(KEY), {CONTROLLER.name: known}):
         found.setdefault(finding.check, {})[finding.subject] = finding
     return found
+
+
+def stands(**other: object) -> tuple[Finding, ...]:
+    """What `gkprep diagnose` finds of a deployment that is there, well but for `other`."""
+    said = {
+        "service": SERVICE,
+        "storage_classes": (("glusterfs-storage", MADE),),
+        "provisioner_secrets": frozenset({"storage/heketi-admin-key"}),
+        "known": Known(PEERS, ()),
+        **other,
+    }
+    probes = {
+        "service": facts.service(WORDS, "storage"),
+        "storage_classes": facts.storage_classes(WORDS),
+        "provisioner_secrets": facts.provisioner_secrets(WORDS),
+        "known": facts.known(WORDS, "storage", KEY),
+    }
+    known = Facts(CONTROLLER, {probes[name].name: value for name, value in said.items()})
+    return judge(standing(KEY), {CONTROLLER.name: known})

@@ -117,7 +117,7 @@ def deploy(  # noqa: PLR0913 - one parameter an option
             return
         go = backwards.abort if abort else flow.deploy
         outcome = go(fleet, known, deployer, terms, agreed.to)
-        seen = why.why(fleet, outcome)
+        seen = why.why(fleet, deployer, outcome)
     report_deployment(fleet, outcome, seen, output, strict=strict)
 
 

@@ -15,6 +15,7 @@ from preflight.deploy.cluster import Cluster
 from preflight.deploy.keys import Keys
 from preflight.deploy.place import Place
 from preflight.deploy.remains import Remains
+from preflight.diagnose import evidence
 from preflight.model import Check, Facts, Inventory, Node, Probe, Stage
 from preflight.transport import Connector
 
@@ -97,6 +98,10 @@ class Deployer(Protocol):
 
     def reading(self) -> Reading:
         """A reader of what it prints as it deploys."""
+        ...
+
+    def printed(self, text: str, origin: str) -> evidence.Reading:
+        """What it printed, as a diagnosis reads it."""
         ...
 
     def remains(self, cluster: Cluster) -> Remains:

@@ -17,6 +17,8 @@ from preflight.deploy.source import where
 from preflight.deploy.state import Reply, Standing, State
 from preflight.deploy.steps import Reader, result
 from preflight.deploy.templates import toleration
+from preflight.diagnose import deployment as output
+from preflight.diagnose import evidence
 from preflight.errors import DeployError, Unknown
 from preflight.facts import deployer as facts
 from preflight.facts import deployment
@@ -81,6 +83,10 @@ class GkDeploy:
     def reading(self) -> Told:
         """A reader of its lines."""
         return Told()
+
+    def printed(self, text: str, origin: str) -> evidence.Reading:
+        """All that it said in its last run, node by node."""
+        return output.deployment(text, origin)
 
     def remains(self, cluster: Cluster) -> Remains:
         """All that it makes, by its labels and by name."""

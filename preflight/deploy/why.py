@@ -10,31 +10,39 @@ from preflight import judge
 from preflight.deploy import flow, verify
 from preflight.deploy.cluster import Cluster
 from preflight.deploy.credentials import keys_folder
+from preflight.deploy.deployer import Deployer
 from preflight.deploy.flow import Outcome
 from preflight.deploy.keys import ADMIN_FILE
 from preflight.diagnose import deployment, look, nodes
-from preflight.diagnose.evidence import Diagnosis, Reading
+from preflight.diagnose.evidence import Diagnosis, Reading, Unread, together
 from preflight.errors import DeployError
+from preflight.journal import deployments
 from preflight.model import Deployment, Finding, Status
 from preflight.reach import UNHURRIED, Reach
 
 ORIGIN = "gkprep deploy"
 
 
-def why(fleet: Reach, outcome: Outcome) -> Diagnosis | None:
+def why(fleet: Reach, deployer: Deployer, outcome: Outcome) -> Diagnosis | None:
     """What is found in the cluster, in the deployer's output and on the nodes; None where it did.
 
     None too where nothing was begun.
     """
     if outcome.deployment is None or outcome.now is None or not flow.unsuccessful(outcome):
         return None
-    return look.of_cluster(
-        fleet,
-        outcome.before,
-        UNHURRIED,
-        log=outcome.deployment.log,
-        also=in_hand(outcome.now.findings, outcome.deployment, fleet.controller.name),
-    ).diagnosis
+    own = in_hand(outcome.now.findings, outcome.deployment, fleet.controller.name)
+    also = together([told(deployer, outcome.deployment.log), own])
+    return look.of_cluster(fleet, outcome.before, UNHURRIED, also=also).diagnosis
+
+
+def told(deployer: Deployer, log: Path) -> Reading:
+    """What it printed, as far as that was kept."""
+    origin = f"{deployer.name}'s output"
+    try:
+        return deployer.printed(deployments.printed(log), origin)
+    except OSError as exc:
+        why = f"{log} cannot be read: {exc.strerror}"
+        return Reading(unread=(Unread(origin, why, needed=False),))
 
 
 def in_hand(found: Sequence[Finding], made: Deployment, controller: str) -> Reading:

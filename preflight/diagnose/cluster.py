@@ -13,7 +13,6 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from preflight.collect import collect, side_by_side
@@ -48,20 +47,18 @@ def read(
     shell: Callable[[Node], Shell],
     limits: Limits,
     parallel: int,
-    log: Path | None = None,
 ) -> list[Reading]:
-    """All that the cluster says to the controller; `log` is the file with gk-deploy's last output.
+    """All that the cluster says to the controller.
 
     Never raises for what the cluster does: what it did not say is in the readings.
     """
     run = Kubectl(controller)
     first = {what: run.objects(what) for what in OBJECTS}
-    saved = [_file(log)] if log else []
-    facts = collect(controller, [*first.values(), *saved], shell(controller), limits)
+    facts = collect(controller, [*first.values()], shell(controller), limits)
     if isinstance(why := _answer(facts, first[PODS]), Unknown):
         trouble = Trouble("cluster", None, f"kubectl could not ask it: {why}", run.shown)
-        return [Reading(troubles=(trouble,)), *_texts(facts, saved)]
-    readings = list(_texts(facts, saved))
+        return [Reading(troubles=(trouble,))]
+    readings: list[Reading] = []
     for what, probe in first.items():
         if isinstance(answer := _answer(facts, probe), Unknown):
             readings.append(_unread(f"{run.shown} {what}", str(answer), needed=what not in EVENTS))
@@ -292,19 +289,6 @@ def _answer(facts: Facts, probe: Probe[Any]) -> object:
     except Unknown as exc:
         return exc
     return answer
-
-
-def _file(log: Path) -> Probe[str]:
-    return Probe("gk-deploy.log", f"tail -c {BYTES} {shlex.quote(str(log))}", str)
-
-
-def _texts(facts: Facts, saved: Iterable[Probe[str]]) -> Iterator[Reading]:
-    for probe in saved:
-        answer = _answer(facts, probe)
-        if isinstance(answer, Unknown):
-            yield _unread("gk-deploy's output", str(answer), needed=False)
-        else:
-            yield deployment.deployment(str(answer), "gk-deploy's output")
 
 
 def _unread(origin: str, why: str, *, needed: bool) -> Reading:

@@ -17,6 +17,8 @@ from preflight.diagnose.evidence import Evidence, Kind, Log, Place, Reading, Tro
 from preflight.diagnose.masks import masked
 from preflight.diagnose.spans import spans
 
+GK_DEPLOY = "gk-deploy"
+
 CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\r(?=\n)")
 
 OPENING = re.compile(
@@ -50,14 +52,14 @@ def deployment(text: str, origin: str) -> Reading:
     text = masked(_last_run(CODES.sub("", text)))
     told = [line for line in text.splitlines() if line.strip() and not WAITING.fullmatch(line)]
     if told and told[-1].strip() == COMPLETE and ADDRESS.search(text):
-        return Reading(works=("gk-deploy",))
+        return Reading(works=(GK_DEPLOY,))
     namespace = match[1] if (match := NAMESPACE.search(text)) else ""
     evidence = tuple(
-        Evidence(Kind.GK_DEPLOY, "gk-deploy", node, "\n".join(lines), origin, namespace)
+        Evidence(Kind.GK_DEPLOY, GK_DEPLOY, node, "\n".join(lines), origin, namespace)
         for node, lines in _sections(text).items()
     )
     last = told[-1].strip() if told else ""
-    trouble = Trouble("gk-deploy", None, f"did not come to its end; last: {last}", origin)
+    trouble = Trouble(GK_DEPLOY, None, f"did not come to its end; last: {last}", origin)
     return Reading(evidence, (trouble,))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from preflight.collect import collect
 from preflight.diagnose import deployment, objects
-from preflight.diagnose.cluster import BYTES, Kubectl
+from preflight.diagnose.cluster import Kubectl
 from preflight.diagnose.evidence import Reading, Unread, part, together
 from preflight.errors import Unknown
 from preflight.facts import deployment as facts
@@ -52,6 +52,8 @@ def read(
         return NOTHING
     if found is None or found[1].back or found[1].stopped == "":
         return NOTHING
+    if found[1].deployer != deployment.GK_DEPLOY:  # what another's words mean it alone knows
+        return NOTHING
     return _still(*found, there, now)
 
 
@@ -62,9 +64,7 @@ def _still(
     log = deployments.log_of(folder, record.deployer)
     try:
         began, ended = deployments.began(folder), _utc(log.stat().st_mtime)
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - BYTES))
-            text = file.read().decode("utf-8", "replace")
+        text = deployments.printed(log)
     except (OSError, ValueError) as exc:
         return _left_out(f"{log}", f"it could not be read: {exc}")
     origin = f"gk-deploy's output of {began:%Y-%m-%d %H:%M} UTC"

@@ -60,22 +60,21 @@ def running(wanted: Wanted, limits: Limits, standing: Judged) -> Look:
 NOTHING = Reading()
 
 
-def of_cluster(  # noqa: PLR0913 - what is known besides differs with who asks
+def of_cluster(
     fleet: Reach,
     known: Survey,
     limits: Limits,
     *,
-    log: Path | None = None,
     also: Reading = NOTHING,
     standing: Judged | None = None,
 ) -> Look:
     """The same where the nodes are `known` already; `fleet` has the controller among them.
 
-    `log` is gk-deploy's last output; `also` is what is known besides, of a deployment just made,
-    and `standing` is asked once heketi is there: before, that all else is missing tells nothing.
+    `also` is what is known besides, of a deployment just made, and `standing` is asked once heketi
+    is there: before, that all else is missing tells nothing.
     """
     with fleet.progress(["cluster"]) as progress:
-        seen = together(cluster.read(fleet.controller, fleet.connect, limits, fleet.parallel, log))
+        seen = together(cluster.read(fleet.controller, fleet.connect, limits, fleet.parallel))
         judged = standing(fleet) if standing and match.is_there(seen, Part.HEKETI) else ()
         progress.done("cluster")
     deployer = site(fleet.controller).deployer

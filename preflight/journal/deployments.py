@@ -13,6 +13,7 @@ from pathlib import Path
 from preflight.journal.keep import state_folder
 
 RECORD = "deployment.json"
+MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,13 @@ def deployments_folder() -> Path:
 def log_of(folder: Path, deployer: str) -> Path:
     """Where all is that it printed."""
     return folder / f"{deployer}.log"
+
+
+def printed(log: Path) -> str:
+    """What is in it, of a long one the end. Raises OSError."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - MOST_BYTES))
+        return file.read().decode("utf-8", "replace")
 
 
 def keep(folder: Path, made: Deployed) -> None:
