@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from preflight.deploy.remains import Remains, remains
 from preflight.errors import DeployError, Unknown, UsageError
 from preflight.facts.deployment import Heketi, StorageClass, Stored, parse_keys
 from preflight.facts.kubernetes import Binding, Listed
-from preflight.facts.kubernetes.pods import Part, Pod
+from preflight.facts.kubernetes.pods import DAEMONSET, Part, Pod
 from preflight.facts.kubernetes.selectors import Selected, parse_selected
 from preflight.model import Facts, Probe
 from tests.judged import INVENTORY, member
@@ -31,6 +32,16 @@ HEKETI = (
     Selected("ReplicaSet", "heketi-5", ("Deployment", "heketi")),
     Selected("Deployment", "heketi"),
     Selected("Service", "heketi"),
+)
+GLUSTER_POD = Pod("glusterfs-a", Part.GLUSTER, "node1", "Running", 1, 1, owner=DAEMONSET)
+JOB_POD = replace(
+    GLUSTER_POD,
+    name="heketi-storage-copy-job-x",
+    part=Part.COPY_JOB,
+    owner=("Job", "heketi-storage-copy-job"),
+)
+HEKETI_POD = replace(
+    GLUSTER_POD, name="heketi-5-x", part=Part.HEKETI, owner=("ReplicaSet", "heketi-5")
 )
 NOTHING: dict[str, Any] = {
     "objects": (),
@@ -74,14 +85,14 @@ def test_nothing_is_there() -> None:
 
 def test_all_that_a_label_selects_is_told_with_what_it_is_part_of() -> None:
     node = member("node1", label="glusterfs")
-    pods = (Pod("glusterfs-a", Part.GLUSTER, "node1", "Running", 1, 1),)
-    there = found(selected=HEKETI, nodes=(node,), pods=pods)
+    there = found(selected=HEKETI, nodes=(node,), pods=(GLUSTER_POD, JOB_POD, HEKETI_POD))
     assert there.objects == (
         "Pod heketi-5-x",
         "ReplicaSet heketi-5",
         "Deployment heketi",
         "Service heketi",
         "Pod glusterfs-a",
+        "Pod heketi-storage-copy-job-x",
         "label storagenode of node node1",
     )
     assert (there.own, there.stays, there.against) == ((), (), ())
@@ -121,17 +132,28 @@ def test_data_without_the_label_is_deleted_and_a_program_stays() -> None:
         Listed("Secret", "heketi"),
         Listed("Service", "mine"),
     )
-    pods = (
-        Pod("glusterfs-a", Part.GLUSTER, "node1", "Running", 1, 1),
-        Pod("heketi-a", Part.HEKETI, "node1", "Running", 1, 1),
-    )
-    there = found(objects=objects, pods=pods)
+    there = found(objects=objects, pods=(GLUSTER_POD, JOB_POD))
     assert there.own == (
         ("Secret", "heketi-config-secret", True),
         ("Job", "heketi-storage-copy-job", True),
     )
     assert there.stays == ("Deployment heketi", "DaemonSet glusterfs")
-    assert there.objects == ("Pod heketi-a",)  # Gluster's are there as long as its DaemonSet is
+    # Gluster's are there as long as its DaemonSet is.
+    assert there.objects == ("Pod heketi-storage-copy-job-x",)
+
+
+@pytest.mark.parametrize(
+    "owner", [None, ("DaemonSet", "glusterfs-exporter"), ("ReplicaSet", "mine-5")]
+)
+def test_a_pod_that_only_has_the_label_is_nobodys_to_wait_for(
+    owner: tuple[str, str] | None,
+) -> None:
+    """gk-deploy selects none of Gluster's pods: what deletes them is the end of their DaemonSet."""
+    mine = replace(GLUSTER_POD, name="mine", owner=owner)
+    there = found(selected=(*HEKETI, Selected("DaemonSet", "glusterfs")), pods=(GLUSTER_POD, mine))
+    assert "Pod glusterfs-a" in there.objects
+    assert "Pod mine" not in there.objects
+    assert found(pods=(mine,)) == Remains((), ())
 
 
 def test_endpoints_go_with_their_service() -> None:

@@ -38,6 +38,7 @@ from preflight.model import (
     Status,
     Verdict,
 )
+from preflight.plugin import look_first
 from tests.verified import (
     CLIENT,
     CONTROLLER,
@@ -72,6 +73,8 @@ def test_what_could_not_be_found_out_is_no_pass(name: str) -> None:
         ((*PODS[:2], replace(PODS[2], ready=0)), "glusterfs-3 0/1 ready"),
         ((*PODS[:2], replace(PODS[2], node="node9")), "no GlusterFS pod"),
         ((*PODS[:2], replace(PODS[2], part=Part.HEKETI)), "no GlusterFS pod"),
+        ((*PODS[:2], replace(PODS[2], owner=None)), "no GlusterFS pod"),
+        ((*PODS[:2], replace(PODS[2], owner=("DaemonSet", "exporter"))), "no GlusterFS pod"),
     ],
 )
 def test_each_storage_node_needs_a_ready_pod(pods: tuple[Pod, ...], saw: str) -> None:
@@ -231,6 +234,30 @@ def test_volumes_that_only_one_side_knows_are_counted_each() -> None:
     assert replace(LOST, volumes=("vol_c", "vol_d")).number == 4
 
 
+def test_of_each_volume_it_is_said_whether_heketi_knows_it() -> None:
+    """Nobody could tell otherwise whose they are, and why there are so many."""
+    one, other = "pvc-1, Bound, of claim web/data", "pvc-2, Bound, of claim web/log"
+    stock = replace(LOST, volumes=("vol_a", "vol_c"))
+    assert stock.lines() == (
+        "volume vol_c, which heketi knows: of no claim",
+        f"volume vol_a, which heketi knows: {one}",
+        f"volume vol_b, which this heketi does not know: {other}",
+    )
+    assert len(stock.lines()) == stock.number
+    without = replace(LOST, volumes=(), heketi=False)
+    assert without.lines()[1] == f"volume vol_b, which no heketi here knows: {other}"
+    silent = replace(LOST, volumes=(), unknown="no answer")
+    assert silent.lines()[0] == f"volume vol_a, which heketi may know: {one}"
+
+
+def test_one_volume_is_one() -> None:
+    one = replace(LOST, claims=LOST.claims[:1])
+    with pytest.raises(UsageError, match="would leave 1 volume without a heketi"):
+        refuse_loss(one, None)
+    with pytest.raises(UsageError, match="there is 1 volume, not 2: --abort-volumes 1"):
+        refuse_loss(one, 2)
+
+
 @pytest.mark.parametrize("allowed", [None, 0, 1, 3])
 def test_an_abort_that_loses_volumes_is_refused(
     allowed: int | None, capsys: pytest.CaptureFixture[str]
@@ -259,10 +286,16 @@ def test_what_an_abort_leaves_is_told_with_what_removes_it() -> None:
     [gone] = judged((), CONTROLLER)
     assert gone.status is Status.PASS
     label, secret = judged(("label storagenode of node node1", "Secret heketi"), CONTROLLER)
-    assert (label.status, label.cure) == (Status.FAIL, f"{WORDS} label node node1 storagenode-")
+    assert (label.status, label.cure) == (
+        Status.FAIL,
+        look_first(
+            f"{WORDS} get node node1 --show-labels", f"{WORDS} label node node1 storagenode-"
+        ),
+    )
+    within = f"{WORDS} --namespace=storage"
     assert (secret.status, secret.cure) == (
         Status.FAIL,
-        f"{WORDS} --namespace=storage delete secret heketi",
+        look_first(f"{within} describe secret heketi", f"{within} delete secret heketi"),
     )
 
 

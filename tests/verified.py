@@ -16,7 +16,7 @@ from preflight.facts.deployment import (
     storage_parameters,
 )
 from preflight.facts.kubernetes import kubectl
-from preflight.facts.kubernetes.pods import Part, Pod
+from preflight.facts.kubernetes.pods import DAEMONSET, Part, Pod
 from preflight.judge import judge
 from preflight.model import (
     Deployer,
@@ -38,7 +38,10 @@ INVENTORY = Inventory((*NODES, CLIENT), deployer=Deployer(namespace="storage"))
 CONTROLLER = controller(INVENTORY)
 WORDS = kubectl(CONTROLLER)
 
-PODS = tuple(Pod(f"glusterfs-{n}", Part.GLUSTER, f"node{n}", "Running", 1, 1) for n in (1, 2, 3))
+PODS = tuple(
+    Pod(f"glusterfs-{n}", Part.GLUSTER, f"node{n}", "Running", 1, 1, owner=DAEMONSET)
+    for n in (1, 2, 3)
+)
 PEERS = tuple(
     Peer(node.name, str(node.storage), 1, "online", (Disk("/dev/sdb", "online", f"vg_{n}"),))
     for n, node in enumerate(NODES, 1)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from preflight import prompt
 from preflight.collect import collect
-from preflight.deploy.cluster import LIMITS, Cluster
+from preflight.deploy.cluster import LIMITS, Cluster, untold
 from preflight.deploy.credentials import keys_folder, keys_to_abort
 from preflight.deploy.deployer import Deployer, Work
 from preflight.deploy.flow import HIDDEN, Consent, Outcome, Terms
@@ -25,9 +25,10 @@ from preflight.errors import DeployError, Unknown, UsageError
 from preflight.facts import kubernetes
 from preflight.facts.kubernetes import kubectl, site
 from preflight.model import Finding, Inventory, Node, Prospect, Stage
-from preflight.plugin import fail, ok, unknown
+from preflight.plugin import fail, look_first, ok, unknown
 from preflight.reach import UNHURRIED, Reach
 from preflight.report.printable import visible
+from preflight.report.run import many
 from preflight.survey import Survey
 
 CHECK = "abort"
@@ -54,7 +55,7 @@ class Backwards:
     def stages(self, now: float) -> tuple[Stage, ...]:
         """The one that there is."""
         took = None if self._began is None else (self._over or now) - self._began
-        return (Stage("objects deleted", took, None if self._over is None else True),)
+        return (Stage("deletion of objects", took, None if self._over is None else True),)
 
     def ended(self, rc: int | None, now: float) -> str:
         """What is left in the cluster says how it went."""
@@ -90,7 +91,7 @@ def abort(
         changes=deployer.changes(work),
         deleted=(*there.objects, *(f"{kind} {name}" for kind, name, _ in there.own)),
         warnings=(
-            *(f"loses its heketi: {line}" for line in lost.lines()),
+            *(f"stays, without a heketi: {line}" for line in lost.lines()),
             *(f"stays, without {deployer.name}'s label: {each}" for each in there.stays),
         ),
     )
@@ -117,7 +118,7 @@ def require_namespace(cluster: Cluster) -> None:
     try:
         there = cluster.ask(asked)[asked]
     except Unknown as exc:
-        raise DeployError(f"whether there is a namespace could not be found out: {exc}") from exc
+        raise untold("whether there is a namespace", exc) from exc
     if there is None:
         raise UsageError(
             f"there is no namespace {cluster.namespace} in this cluster: deployer.namespace,"
@@ -146,6 +147,7 @@ def refuse_loss(found: Stock, allowed: int | None) -> None:
     """Raise UsageError unless as many volumes as there are may be lost, and all are known."""
     if not found.unknown and (allowed or 0) == found.number:
         return
+    volumes, are = many(found.number, "volume"), "is" if found.number == 1 else "are"
     prompt.show("".join(f"    {visible(line)}\n" for line in found.lines()))
     if found.unknown:
         raise UsageError(
@@ -154,10 +156,10 @@ def refuse_loss(found: Stock, allowed: int | None) -> None:
         )
     if allowed is None:
         raise UsageError(
-            f"an abort would leave {found.number} volumes without a heketi: delete them first, with"
-            f" their claims, or say --abort-volumes {found.number}"
+            f"an abort would leave {volumes} without a heketi: delete what you do not need first,"
+            f" with its claim, or say --abort-volumes {found.number}"
         )
-    raise UsageError(f"there are {found.number} volumes: --abort-volumes {found.number}")
+    raise UsageError(f"there {are} {volumes}, not {allowed}: --abort-volumes {found.number}")
 
 
 def finished(cluster: Cluster, deployer: Deployer, there: Remains) -> Iterator[Finding]:
@@ -195,8 +197,11 @@ def judged(remaining: Sequence[str], controller: Node) -> Iterator[Finding]:
         yield replace(gone, check=CHECK, node=node)
     for each in remaining:
         kind, _, name = each.partition(" ")
-        cure = f"{within} delete {kind.lower()} {name}"
+        look = f"{within} describe {kind.lower()} {name}"
+        delete = f"{within} delete {kind.lower()} {name}"
         if kind == "label":
-            cure = f"{words} label node {name.rpartition(' ')[2]} {kubernetes.LABEL}-"
-        found = fail(each, "still there", "gone", cure=cure)
+            member = name.rpartition(" ")[2]
+            look = f"{words} get node {member} --show-labels"
+            delete = f"{words} label node {member} {kubernetes.LABEL}-"
+        found = fail(each, "still there", "gone", cure=look_first(look, delete))
         yield replace(found, check=CHECK, node=node)

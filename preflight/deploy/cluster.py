@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 from preflight.collect import collect
 from preflight.deploy.objects import Manifest
-from preflight.errors import DeployError, TransportError
+from preflight.errors import DeployError, TransportError, Unknown
 from preflight.facts.kubernetes.command import kubectl, site
 from preflight.model import Facts, Limits, Node, Probe
 from preflight.transport import LiveShell
 
 LIMITS = Limits(probe=30.0, node=60.0)
+
+LOOK = "`gkprep check --only kubectl --only kubernetes-rights` tells what is in the way"
+"""What to do where the cluster does not answer a question."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +64,8 @@ class Cluster:
                 f"kubectl {words.split(chr(10), maxsplit=1)[0].partition(' <<')[0]}: {said}"
             )
         return done.out.decode("utf-8", "replace")
+
+
+def untold(what: str, why: Unknown) -> DeployError:
+    """What ends a deployment, or an abort, where the cluster does not tell `what`."""
+    return DeployError(f"{what} could not be found out: {why}. {LOOK}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from preflight.deploy.cluster import Cluster
+from preflight.deploy.cluster import Cluster, untold
 from preflight.deploy.keys import Keys, any_keys, keys
 from preflight.errors import DeployError, Unknown
 from preflight.facts import deployment as facts
@@ -28,7 +28,7 @@ def identity(cluster: Cluster) -> str:
     try:
         return cluster.ask(asked)[asked]
     except Unknown as exc:
-        raise DeployError(f"which cluster this is could not be found out: {exc}") from exc
+        raise untold("which cluster this is", exc) from exc
 
 
 def known_keys(cluster: Cluster, folder: Path, environ: Mapping[str, str]) -> Keys:
@@ -71,7 +71,7 @@ def _told(cluster: Cluster) -> _Told:
     try:
         heketis, kept = told[there], told[secret]
     except Unknown as exc:
-        raise DeployError(f"which keys heketi has could not be found out: {exc}") from exc
+        raise untold("which keys heketi has", exc) from exc
     # Another's keys are not for heketi.
     stored = Keys(*kept.keys) if kept and kept.own and kept.keys else None
     given = next(
@@ -90,7 +90,7 @@ def refuse_secret(cluster: Cluster) -> None:
     try:
         there = cluster.ask(asked)[asked]
     except Unknown as exc:
-        raise DeployError(f"which secrets there are could not be found out: {exc}") from exc
+        raise untold("which secrets there are", exc) from exc
     if there and not there.own:
         raise DeployError(
             f"the secret {facts.SECRET} in namespace {cluster.namespace} is not gkprep's: it has"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from preflight.deploy.cluster import Cluster
-from preflight.errors import DeployError, Unknown
+from preflight.deploy.cluster import Cluster, untold
+from preflight.errors import Unknown
 from preflight.facts import deployment as facts
 from preflight.facts import kubernetes
 from preflight.facts.kubernetes import (
@@ -22,7 +22,7 @@ from preflight.facts.kubernetes import (
     kubectl,
     site,
 )
-from preflight.facts.kubernetes.pods import Part
+from preflight.facts.kubernetes.pods import DAEMONSET
 from preflight.model import Facts
 
 OWN = "heketidbstorage"
@@ -31,7 +31,6 @@ OWN = "heketidbstorage"
 Key = tuple[str, str]
 """An object by its kind and name."""
 
-DAEMONSET: Key = ("DaemonSet", "glusterfs")
 BOUND: Key = ("ClusterRoleBinding", BINDING)
 
 CLEARED: frozenset[Key] = frozenset(
@@ -64,12 +63,14 @@ GENERATIONS = 3
 class Stock:
     """What would be lost: volumes as heketi has them, and as the cluster has them.
 
-    `unknown` is why heketi could not tell, empty where it did or where there is none.
+    `unknown` is why heketi could not tell, empty where it did or where there is none; `heketi`:
+    there is one.
     """
 
     volumes: tuple[str, ...] = ()
     claims: tuple[Volume, ...] = ()
     unknown: str = ""
+    heketi: bool = True
 
     @property
     def number(self) -> int:
@@ -77,10 +78,30 @@ class Stock:
         return len({*self.volumes, *(each.path or each.name for each in self.claims)})
 
     def lines(self) -> tuple[str, ...]:
-        """Each for a person to read."""
-        told = [f"volume {name} of heketi's" for name in self.volumes]
-        told += [f"{each.name}, {each.phase}, of claim {each.claim}" for each in self.claims]
+        """Each for a person to read: whose it is, and whether this heketi knows it.
+
+        One that it does not know counts as well: an earlier deployment has left it, and its bricks
+        may be on the same Gluster.
+        """
+        claimed = {each.path for each in self.claims}
+        told = [
+            f"volume {name}, which heketi knows: of no claim"
+            for name in self.volumes
+            if name not in claimed
+        ]
+        told += [
+            f"volume {each.path or 'without a name'}, which {self._knows(each)}:"
+            f" {each.name}, {each.phase}, of claim {each.claim}"
+            for each in self.claims
+        ]
         return tuple(told)
+
+    def _knows(self, volume: Volume) -> str:
+        if volume.path in self.volumes:
+            return "heketi knows"
+        if self.unknown:
+            return "heketi may know"
+        return "this heketi does not know" if self.heketi else "no heketi here knows"
 
 
 @dataclass(frozen=True)
@@ -107,9 +128,9 @@ def stock(cluster: Cluster, key: Path) -> Stock:
     try:
         bound, heketis = told[asked], told[there]
     except Unknown as exc:
-        raise DeployError(f"which volumes there are could not be found out: {exc}") from exc
+        raise untold("which volumes there are", exc) from exc
     if not any(each.name == facts.HEKETI for each in heketis):
-        return Stock((), bound)
+        return Stock((), bound, heketi=False)
     try:
         names = tuple(name for name in told[heketi].volumes if name != OWN)
     except Unknown as exc:
@@ -133,7 +154,7 @@ def remains(cluster: Cluster) -> Remains:
     try:
         return _remains(told, words, namespace)
     except Unknown as exc:
-        raise DeployError(f"what is left in the cluster could not be found out: {exc}") from exc
+        raise untold("what is left in the cluster", exc) from exc
 
 
 def _remains(told: Facts, words: str, namespace: str) -> Remains:
@@ -152,7 +173,8 @@ def _remains(told: Facts, words: str, namespace: str) -> Remains:
     pods = [
         ("Pod", pod.name)
         for pod in told[facts.pods(words, namespace)]
-        if DAEMONSET not in stays or pod.part is not Part.GLUSTER
+        # Whatever has a pod's label: what nothing here has made, nothing here takes along.
+        if pod.owner and pod.owner not in stays and _known(pod.owner, owners)
     ]
     going = [key for key in there if _goes(key, ours) and key in KNOWN]
     objects = [" ".join(key) for key in dict.fromkeys((*ours, *going, *pods))]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from preflight.facts import deployment
 from preflight.facts.kubernetes.claims import GLUSTERFS
 from preflight.facts.kubernetes.command import kubectl, site
-from preflight.facts.kubernetes.pods import Part, Pod
+from preflight.facts.kubernetes.pods import Pod
 from preflight.model import Check, Facts, Finding, Node, Probe
 from preflight.plugin import controller_check, fail, look_first, ok, skip, unknown
 
@@ -51,7 +51,7 @@ def gluster_pods(facts: Facts) -> Iterator[Finding]:
     """
     where = site(facts.node)
     listed = facts[deployment.pods(kubectl(facts.node), where.deployer.namespace)]
-    gluster = [pod for pod in listed if pod.part is Part.GLUSTER]
+    gluster = [pod for pod in listed if pod.is_gluster]
     # One that has ended may still be listed beside the one that took its place.
     found = {pod.node: pod for pod in sorted(gluster, key=lambda each: each.is_ready)}
     for node in site(facts.node).storage:

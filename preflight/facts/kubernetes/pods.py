@@ -19,6 +19,9 @@ class Part(Enum):
     HEKETI = "heketi"
 
 
+DAEMONSET = ("DaemonSet", "glusterfs")
+"""What makes the Gluster pods; gk-deploy lets nobody choose its name."""
+
 LABELS = (
     ("glusterfs", "pod", Part.GLUSTER),
     ("deploy-heketi", "pod", Part.DEPLOY_HEKETI),
@@ -34,7 +37,8 @@ class Pod:
 
     `node` is empty while it has none, `ready` of `wanted` containers are, `waits` is why it is not
     ready (the kubelet's reason), empty where nothing gives one. `stands`: its condition Ready
-    holds, which a node that is lost takes back, and it is not being deleted (`leaves`).
+    holds, which a node that is lost takes back, and it is not being deleted (`leaves`). `owner` is
+    the kind and name of what has made it, None of one that somebody made by hand.
     """
 
     name: str
@@ -47,6 +51,12 @@ class Pod:
     stands: bool = True
     leaves: bool = False
     namespace: str = ""
+    owner: tuple[str, str] | None = None
+
+    @property
+    def is_gluster(self) -> bool:
+        """Whether it is a Gluster pod of the deployment's, and not one that only has the label."""
+        return self.part is Part.GLUSTER and self.owner == DAEMONSET
 
     @property
     def is_ready(self) -> bool:
@@ -73,11 +83,25 @@ def read(item: Object) -> Pod:
         stands=not lost,
         leaves=_leaves(item),
         namespace=namespace,
+        owner=_owner(item),
     )
 
 
 def _part(labels: Object) -> Part | None:
     return next((part for key, value, part in LABELS if labels.get(key) == value), None)
+
+
+def _owner(item: Object) -> tuple[str, str] | None:
+    """The controller among its owners, of which an object has one at most."""
+    owners = items(get(item, "metadata"), "ownerReferences")
+    return next(
+        (
+            (word(each.get("kind")), word(each.get("name")))
+            for each in owners
+            if each.get("controller") is True
+        ),
+        None,
+    )
 
 
 def _leaves(item: Object) -> bool:
