@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from preflight.facts import kubernetes
-from preflight.plugin import Facts, Finding, controller_check, fail, look_first, ok, warn
+from preflight.plugin import Facts, Finding, controller_check, fail, ok, warn
 
 WANT = "all that a deployment takes"
+GRANT = (
+    "an administrator of the cluster has to grant that, or all: kubectl create clusterrolebinding"
+    " NAME --clusterrole=cluster-admin --user=YOU, or, where you are a ServiceAccount,"
+    " --serviceaccount=NAMESPACE:ACCOUNT"
+)
 
 # What a deployment may get along without: what is not possible then, how that shows, what helps.
 WITHOUT = {
@@ -54,10 +59,7 @@ def kubernetes_rights(facts: Facts) -> Iterator[Finding]:
             f"you may not: {', '.join(missing)}",
             WANT,
             says="Error from server (Forbidden)",
-            cure=look_first(
-                f"{words} auth can-i --list --namespace={namespace}",
-                "kubectl create clusterrolebinding NAME --clusterrole=cluster-admin --user=YOU",
-            ),
+            cure=GRANT,
         )
     for right in refused:
         if right in WITHOUT:
