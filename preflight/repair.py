@@ -15,14 +15,14 @@ from preflight.apply import Applied, apply
 from preflight.errors import JournalError, Unknown
 from preflight.facts.block import devices
 from preflight.facts.service import serving
-from preflight.journal import Journal, Record, runs_folder, undone
+from preflight.journal import Journal, Record, read, runs_folder, undone
 from preflight.model import Done, Facts, Fix, Left, Limits, Plan, Risk, Verdict
 from preflight.plan import plan
 from preflight.reach import UNHURRIED, Reach
 from preflight.reboot import restart
 from preflight.saved import SavedPlan
 from preflight.survey import Survey
-from preflight.undo import SERVES, in_use, reverse
+from preflight.undo import NOTHING, SERVES, in_use, remaining, reverse
 
 Consent = Callable[[Plan], "Collection[str] | None"]
 """Asked with a plan: the tokens that a person gave on top of it, or None where it is a no."""
@@ -126,6 +126,11 @@ def take_back(record: Record, fleet: Reach, way: Way, consent: Consent) -> Repai
     journal.close()
     now = fleet.survey(UNHURRIED)
     return Repair(before, planned, now, applied, stopped, journal.run, due=due)
+
+
+def to_take_back(run: str) -> int:
+    """How many steps of that run `gkprep undo` has to take back: one may have changed nothing."""
+    return len(remaining(read(runs_folder() / run), NOTHING))
 
 
 def _journal(fleet: Reach, way: Way, command: str, undoes: str | None = None) -> Journal:

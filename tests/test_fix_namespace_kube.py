@@ -16,10 +16,12 @@ from preflight.model import Facts, Step
 from preflight.plan import plan
 from tests.kube.manifests import gluster
 from tests.kube.plane import Plane
+from tests.kube.servers import GUEST
 from tests.kube_site import Site, site
 from tests.mending_kube import (
     SECRET,
     fix,
+    gkprep,
     known,
     named,
     taken,
@@ -85,6 +87,34 @@ def test_undo_leaves_a_namespace_that_somebody_made_anew(site: Site) -> None:
         code, again = undo(site, report)
         assert (code, there(site, name)) == (1, True)
         assert f"there is another namespace {name} by now" in json.dumps(again)
+
+
+def test_an_undo_is_offered_where_there_is_something_to_take_back(site: Site, kube: Plane) -> None:
+    """Who may look at namespaces, and make none, has changed nothing."""
+    with nowhere(site) as name, looking(kube):
+        words = ("fix", str(site.inventory), "--only", "kubernetes-namespace", "--yes")
+        site.write(namespace=name, kubeconfig=str(kube.guest))
+        refused = gkprep(site, *words)
+        assert (refused.returncode, there(site, name)) == (1, False)
+        assert "cannot create resource" in refused.stdout
+        assert "\n0 steps taken\n" in refused.stdout
+        site.write(namespace=name)
+        made = gkprep(site, *words)
+        assert (made.returncode, there(site, name)) == (0, True)
+        assert "1 step taken    undo: gkprep undo " in made.stdout
+
+
+@contextmanager
+def looking(kube: Plane) -> Iterator[None]:
+    """Meanwhile the guest may look at namespaces."""
+    name = "gkprep-test-looking"
+    kube.kubectl("create", "clusterrole", name, "--verb=get,list", "--resource=namespaces")
+    bound = (f"--clusterrole={name}", f"--user={GUEST}")
+    kube.kubectl("create", "clusterrolebinding", name, *bound)
+    try:
+        yield
+    finally:
+        kube.kubectl("delete", "clusterrole,clusterrolebinding", name)
 
 
 def test_c12_a_namespace_is_opened_and_closed_again(site: Site, kube: Plane) -> None:

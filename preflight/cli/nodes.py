@@ -241,6 +241,7 @@ def report_repair(
     """
     from preflight import judge, registry, report
     from preflight.model import Verdict
+    from preflight.repair import to_take_back
     from preflight.report import planned as page
     from preflight.report.style import Style
 
@@ -259,6 +260,7 @@ def report_repair(
         before=repair.before.findings,
         done=repair.done,
         run=repair.run,
+        back=to_take_back(repair.run) if repair.run and command == "fix" else 0,
         stopped=repair.stopped,
     )
     if output is Format.TEXT and repair.run:

@@ -89,7 +89,7 @@ def outcome(run: Run, style: Style) -> str:
         )
     good = sum(each.rc == 0 for each in done)
     taken = Span(f"{many(good, 'step')} taken")
-    if run.command == "undo" or not done:
+    if not run.back:
         page.line(taken)
     else:
         back = Span(f"gkprep undo {run.run}", "command")

@@ -37,9 +37,9 @@ class Run:
     installed ones, by the id of the check they put right. `strict`: WARN counts as FAIL, and
     `verdict` was reached so. A run that changes nodes has a `plan`, `before` (what was found first)
     and `done`, the steps that were taken; `run` is what `gkprep undo` calls it, None where nothing
-    was begun, and `stopped` why nodes did not do all, by name. One that deploys has a `prospect`,
-    what it was to do, and where that was begun a `deployment`. `unexplained` are checks that
-    `gkprep explain` has no page for.
+    was begun, `back` how many steps there are for that to take back, and `stopped` why nodes did
+    not do all, by name. One that deploys has a `prospect`, what it was to do, and where that was
+    begun a `deployment`. `unexplained` are checks that `gkprep explain` has no page for.
     """
 
     command: str
@@ -55,6 +55,7 @@ class Run:
     before: tuple[Finding, ...] = ()
     done: tuple[Done, ...] = ()
     run: str | None = None
+    back: int = 0
     stopped: Mapping[str, str] = field(default_factory=dict)
     prospect: Prospect | None = None
     deployment: Deployment | None = None
