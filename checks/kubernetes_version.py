@@ -33,7 +33,7 @@ def kubernetes_version(facts: Facts) -> Iterator[Finding]:
     """
     told = facts[kubernetes.server(kubernetes.kubectl(facts.node))]
     if told.version is None:
-        raise Unknown(told.complaint)
+        raise Unknown(f"kubectl: {told.complaint}")
     version = told.version.short
     if version >= REMOVED:
         saw = f"{told.version.text}, which has no GlusterFS driver any more"

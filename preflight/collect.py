@@ -14,6 +14,7 @@ import secrets
 import shlex
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -63,7 +64,7 @@ def collect(node: Node, probes: Iterable[Probe[object]], shell: Shell, limits: L
             lost = f"{type(exc).__name__}: {getattr(exc, 'strerror', None) or exc}"
         else:
             values.update(read_reply(remote, mark, output, limits))
-            lost = _lost(remote, values, output)
+            lost = _lost(remote, values, output) or _shut(remote, values)
     return Facts(node, values, lost, time.monotonic() - started, cure)
 
 
@@ -185,17 +186,20 @@ def cut(stream: bytes, mark: str) -> dict[int, tuple[int, bytes]]:
 
 
 def _value(probe: Probe[object], rc: int, text: str, complaint: str, limits: Limits) -> object:
+    name = probe.by or probe.name
     if rc in TIMED_OUT and rc not in probe.rcs:
-        return Unknown(f"{probe.name}: no answer within {limits.probe:g} s")
+        return Unknown(f"{name}: no answer within {limits.probe:g} s")
     if rc not in probe.rcs:
-        last = complaint.strip().rsplit("\n", 1)[-1] or "no message"
-        return Unknown(f"{probe.name}: exit {rc}: {last}")
+        last = complaint.strip().rsplit("\n", 1)[-1]
+        if probe.by:  # its own words say it, whatever was asked for
+            return Unknown(f"{name}: {last or f'exit {rc}'}")
+        return Unknown(f"{name}: exit {rc}: {last or 'no message'}")
     try:
         return probe.parse(text)
     except Unknown as exc:
-        return Unknown(f"{probe.name}: {exc}")
+        return Unknown(f"{name}: {exc}")
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever a parser trips over
-        return Unknown(f"{probe.name}: the answer could not be read: {type(exc).__name__}: {exc}")
+        return Unknown(f"{name}: the answer could not be read: {type(exc).__name__}: {exc}")
 
 
 def _ask_twins(probes: Sequence[Probe[object]]) -> dict[str, object]:
@@ -225,6 +229,17 @@ def _lost(
         or _text(output.out).strip().rsplit("\n", 1)[-1]
     )
     return f"the shell ended with exit {output.rc}: {last or 'no message'}"
+
+
+def _shut(probes: Sequence[Probe[object]], values: Mapping[str, object]) -> str | None:
+    """Why nothing was answered `by` what several probes ask, if that is one reason for most."""
+    for by in dict.fromkeys(probe.by for probe in probes if probe.by):
+        answers = [values[probe.name] for probe in probes if probe.by == by]
+        if all(isinstance(answer, Unknown) for answer in answers):
+            [(why, times)] = Counter(map(str, answers)).most_common(1)
+            if times > len(answers) / 2 and times > 1:
+                return why
+    return None
 
 
 def _text(data: bytes) -> str:

@@ -220,6 +220,8 @@ class Probe(Generic[T_co]):
     `rcs` are the exit statuses that count as an answer; any other makes the fact unknown. The
     text is decoded as UTF-8 with `surrogateescape`, so no byte is lost. `local` answers the same
     question in-process on the machine gkprep runs on, or returns None to have the command run.
+    `by` is what the node has to ask in its turn, as a person calls it: where that answers nothing
+    at all, it is said once why.
     """
 
     name: str
@@ -227,6 +229,7 @@ class Probe(Generic[T_co]):
     parse: Callable[[str], T_co] = field(compare=False)
     local: Callable[[], T_co | None] | None = field(default=None, compare=False)
     rcs: frozenset[int] = frozenset({0})
+    by: str = ""
 
 
 @dataclass(frozen=True)

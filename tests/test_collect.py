@@ -185,6 +185,38 @@ def test_a_parser_that_trips_leaves_its_fact_unknown() -> None:
     assert facts[LAST] == "last\n"
 
 
+def by(name: str, command: str) -> Probe[str]:
+    return probe(name, command, by="kubectl")
+
+
+GONE = "echo 'no route to host' >&2; exit 1"
+
+
+def test_what_is_asked_by_another_program_is_told_in_its_words() -> None:
+    one = by("kubernetes.nodes(kubectl --context=a)", GONE)
+    two = by("kubernetes.pods(kubectl --context=a)", "exit 3")
+    facts = collect(NODE, [FIRST, one, two], Here(["sh", "-s"]), LIMITS)
+    assert why(facts, one) == "kubectl: no route to host"
+    assert why(facts, two) == "kubectl: exit 3"
+    assert facts.lost is None
+
+
+def test_where_that_program_answers_nothing_the_reason_is_the_nodes() -> None:
+    """So a report says it once. What is wrong beside it keeps its own words."""
+    asked = [by("one", GONE), by("two", GONE), by("three", "exit 3")]
+    facts = collect(NODE, [FIRST, *asked], Here(["sh", "-s"]), LIMITS)
+    assert facts.lost == "kubectl: no route to host"
+    assert not facts.silent
+    assert facts[FIRST] == "first\n"
+    assert [why(facts, each) for each in asked] == [facts.lost, facts.lost, "kubectl: exit 3"]
+
+
+@pytest.mark.parametrize("other", ["echo", "echo forbidden >&2; exit 1"])
+def test_one_that_answers_or_refuses_each_thing_by_itself_is_there(other: str) -> None:
+    asked = [by("one", GONE), by("two", other)]
+    assert collect(NODE, asked, Here(["sh", "-s"]), LIMITS).lost is None
+
+
 # --- the reply --------------------------------------------------------------------------------
 
 

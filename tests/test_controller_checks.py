@@ -163,7 +163,7 @@ def test_c3_says_what_to_use_instead() -> None:
 
 def test_a_version_that_is_not_told_is_unknown() -> None:
     finding = one(kubernetes_version, server=Told(None, "refused"))
-    assert (finding.status, finding.saw) == (Status.ERROR, "refused")
+    assert (finding.status, finding.saw) == (Status.ERROR, "kubectl: refused")
 
 
 BREAKS: list[tuple[Check, dict[str, Any]]] = [

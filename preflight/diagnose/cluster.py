@@ -19,7 +19,7 @@ from preflight.collect import collect, side_by_side
 from preflight.diagnose import deployment, inside, objects
 from preflight.diagnose.evidence import Evidence, Kind, Log, Place, Reading, Trouble, Unread, part
 from preflight.errors import Unknown
-from preflight.facts.kubernetes.command import kubectl, site
+from preflight.facts.kubernetes.command import KUBECTL, kubectl, site
 from preflight.facts.kubernetes.pods import Part
 from preflight.facts.kubernetes.shapes import Object, get, items, named, word
 from preflight.model import Facts, Limits, Node, Probe, Site
@@ -56,7 +56,7 @@ def read(
     first = {what: run.objects(what) for what in OBJECTS}
     facts = collect(controller, [*first.values()], shell(controller), limits)
     if isinstance(why := _answer(facts, first[PODS]), Unknown):
-        trouble = Trouble("cluster", None, f"kubectl could not ask it: {why}", run.shown)
+        trouble = Trouble("cluster", None, f"it could not be asked: {why}", run.shown)
         return [Reading(troubles=(trouble,))]
     readings: list[Reading] = []
     for what, probe in first.items():
@@ -112,11 +112,13 @@ class Kubectl:
 
     def objects(self, what: str) -> Probe[object]:
         """`kubectl get WHAT -o json`."""
-        return Probe(f"kubectl.get {what}", f"{self.start} get {what} -o json", json.loads)
+        command = f"{self.start} get {what} -o json"
+        return Probe(f"kubectl.get {what}", command, json.loads, by=KUBECTL)
 
     def text(self, name: str, *words: str, rcs: frozenset[int] = frozenset({0})) -> Probe[str]:
         """What the command prints."""
-        return Probe(f"kubectl.{name}", f"{self.start} {shlex.join(words)}", str, rcs=rcs)
+        command = f"{self.start} {shlex.join(words)}"
+        return Probe(f"kubectl.{name}", command, str, rcs=rcs, by=KUBECTL)
 
     def inside(self, name: str, pod: str, script: str, *words: str) -> Probe[str]:
         """What `script` prints in the pod, errors too and not without end.

@@ -15,7 +15,7 @@ from typing import Any
 
 from preflight.errors import Unknown
 from preflight.facts.kubernetes.claims import GLUSTERFS
-from preflight.facts.kubernetes.command import get, site
+from preflight.facts.kubernetes.command import KUBECTL, get, site
 from preflight.facts.kubernetes.pods import Pod, read
 from preflight.model import Node, Probe
 
@@ -265,7 +265,9 @@ def _decoded(data: dict[str, str]) -> tuple[str, str] | None:
 def keys(kubectl: str, namespace: str) -> Probe[Stored | None]:
     """The secret with heketi's keys, gkprep's own or another of that name; None without one."""
     url = f"/api/v1/namespaces/{namespace}/secrets?fieldSelector=metadata.name%3D{SECRET}"
-    return Probe(f"deployment.keys({kubectl} {namespace})", get(kubectl, url), parse_keys)
+    return Probe(
+        f"deployment.keys({kubectl} {namespace})", get(kubectl, url), parse_keys, by=KUBECTL
+    )
 
 
 def parse_cluster(text: str) -> str:
@@ -276,19 +278,23 @@ def parse_cluster(text: str) -> str:
 def cluster(kubectl: str) -> Probe[str]:
     """What tells this cluster from others: the UID of its namespace kube-system."""
     url = "/api/v1/namespaces/kube-system"
-    return Probe(f"deployment.cluster({kubectl})", get(kubectl, url), parse_cluster)
+    return Probe(f"deployment.cluster({kubectl})", get(kubectl, url), parse_cluster, by=KUBECTL)
 
 
 def heketis(kubectl: str, namespace: str) -> Probe[tuple[Heketi, ...]]:
     """heketi, and the one that only sets up its database, as far as they are there."""
     url = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-    return Probe(f"deployment.heketis({kubectl} {namespace})", get(kubectl, url), parse_heketis)
+    return Probe(
+        f"deployment.heketis({kubectl} {namespace})", get(kubectl, url), parse_heketis, by=KUBECTL
+    )
 
 
 def pods(kubectl: str, namespace: str) -> Probe[tuple[Pod, ...]]:
     """The deployment's pods."""
     url = f"/api/v1/namespaces/{namespace}/pods"
-    return Probe(f"deployment.pods({kubectl} {namespace})", get(kubectl, url), parse_pods)
+    return Probe(
+        f"deployment.pods({kubectl} {namespace})", get(kubectl, url), parse_pods, by=KUBECTL
+    )
 
 
 def service(kubectl: str, namespace: str) -> Probe[Service | None]:
@@ -296,7 +302,7 @@ def service(kubectl: str, namespace: str) -> Probe[Service | None]:
     place, name = f"/api/v1/namespaces/{namespace}", "?fieldSelector=metadata.name%3Dheketi"
     asked = [get(kubectl, f"{place}/{kind}{name}") for kind in ("services", "endpoints")]
     command = " && echo && ".join(asked)
-    return Probe(f"deployment.service({kubectl} {namespace})", command, _service_of)
+    return Probe(f"deployment.service({kubectl} {namespace})", command, _service_of, by=KUBECTL)
 
 
 def _service_of(text: str) -> Service | None:
@@ -306,14 +312,18 @@ def _service_of(text: str) -> Service | None:
 def storage_class(kubectl: str) -> Probe[StorageClass | None]:
     """The StorageClass that volumes are provisioned by; None where there is none."""
     url = f"/apis/storage.k8s.io/v1/storageclasses?fieldSelector=metadata.name%3D{STORAGE_CLASS}"
-    return Probe(f"deployment.storage_class({kubectl})", get(kubectl, url), parse_storage_class)
+    return Probe(
+        f"deployment.storage_class({kubectl})", get(kubectl, url), parse_storage_class, by=KUBECTL
+    )
 
 
 def storage_classes(kubectl: str) -> Probe[tuple[tuple[str, StorageClass], ...]]:
     """All StorageClasses, whoever made them and for what."""
     url = "/apis/storage.k8s.io/v1/storageclasses"
     command = get(kubectl, url)
-    return Probe(f"deployment.storage_classes({kubectl})", command, parse_storage_classes)
+    return Probe(
+        f"deployment.storage_classes({kubectl})", command, parse_storage_classes, by=KUBECTL
+    )
 
 
 def provisioner_secrets(kubectl: str) -> Probe[frozenset[str]]:
@@ -327,6 +337,7 @@ def provisioner_secrets(kubectl: str) -> Probe[frozenset[str]]:
         f"deployment.provisioner_secrets({kubectl})",
         f"{kubectl} get secrets {which} -o jsonpath={shlex.quote(names)}",
         parse_provisioner_secrets,
+        by=KUBECTL,
     )
 
 
@@ -351,4 +362,5 @@ set -- $pod
 [ $# -gt 0 ] || {{ echo "no {which} pod is running" >&2; exit 1; }}
 {kubectl} --namespace={namespace} exec -i "$1" -- sh -c {shlex.quote(inside)} <{file}""",
         parse_known,
+        by=KUBECTL,
     )

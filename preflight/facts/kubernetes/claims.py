@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from preflight.facts.kubernetes.command import get
+from preflight.facts.kubernetes.command import KUBECTL, get
 from preflight.model import Probe
 
 PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
@@ -71,10 +71,12 @@ def claim(kubectl: str, namespace: str, name: str) -> Probe[Claim | None]:
         f"{place}/events?fieldSelector=involvedObject.name%3D{name}",
     )
     command = " && echo && ".join(get(kubectl, url) for url in asked)
-    return Probe(f"kubernetes.claim({kubectl} {namespace} {name})", command, parse_claim)
+    return Probe(
+        f"kubernetes.claim({kubectl} {namespace} {name})", command, parse_claim, by=KUBECTL
+    )
 
 
 def volumes(kubectl: str) -> Probe[tuple[Volume, ...]]:
     """All volumes that the GlusterFS provisioner has made, whatever namespace asked for them."""
     url = "/api/v1/persistentvolumes"
-    return Probe(f"kubernetes.volumes({kubectl})", get(kubectl, url), parse_volumes)
+    return Probe(f"kubernetes.volumes({kubectl})", get(kubectl, url), parse_volumes, by=KUBECTL)

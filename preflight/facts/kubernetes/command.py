@@ -6,6 +6,9 @@ import shlex
 
 from preflight.model import Deployer, Node, Site
 
+KUBECTL = "kubectl"
+"""What probes are answered `by` that fail, with kubectl's own words, where it has no answer."""
+
 TIMEOUT = 10
 """Seconds for one request, so that a server that does not answer leaves time to say so."""
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from preflight.facts.kubernetes.command import get
+from preflight.facts.kubernetes.command import KUBECTL, get
 from preflight.facts.kubernetes.names import ACCOUNT, BINDING, CONFIG, ENFORCE, ROLE
 from preflight.model import Probe
 
@@ -141,7 +141,9 @@ def _word(value: object) -> str:
 def namespace(kubectl: str, name: str) -> Probe[Namespace | None]:
     """The namespace called `name`; None where there is none."""
     url = f"/api/v1/namespaces?fieldSelector=metadata.name%3D{name}"
-    return Probe(f"kubernetes.namespace({kubectl} {name})", get(kubectl, url), parse_namespace)
+    return Probe(
+        f"kubernetes.namespace({kubectl} {name})", get(kubectl, url), parse_namespace, by=KUBECTL
+    )
 
 
 def binding(kubectl: str) -> Probe[Binding | None]:
@@ -150,7 +152,7 @@ def binding(kubectl: str) -> Probe[Binding | None]:
         "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
         f"?fieldSelector=metadata.name%3D{BINDING}"
     )
-    return Probe(f"kubernetes.binding({kubectl})", get(kubectl, url), parse_binding)
+    return Probe(f"kubernetes.binding({kubectl})", get(kubectl, url), parse_binding, by=KUBECTL)
 
 
 def parse_needs(text: str) -> tuple[str, ...]:
@@ -196,6 +198,7 @@ done <<END
 $subjects
 END""",
         parse_needs,
+        by=KUBECTL,
     )
 
 
@@ -207,6 +210,7 @@ def objects(kubectl: str, namespace: str) -> Probe[tuple[Listed, ...]]:
         f"{get(kubectl, '/version')} >/dev/null || exit\n"
         f"{kubectl} --namespace={namespace} get {_KINDS} -o jsonpath='{listing}'",
         parse_objects,
+        by=KUBECTL,
     )
 
 
@@ -218,4 +222,5 @@ def topology(kubectl: str, namespace: str) -> Probe[tuple[Planned, ...] | Unread
         f"{kubectl} --namespace={namespace} get secret {CONFIG} --ignore-not-found"
         " -o jsonpath='{.data.topology\\.json}'",
         parse_topology,
+        by=KUBECTL,
     )

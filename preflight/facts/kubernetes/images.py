@@ -6,7 +6,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from preflight.facts.kubernetes.command import get
+from preflight.facts.kubernetes.command import KUBECTL, get
 from preflight.facts.kubernetes.tried import PATIENCE
 from preflight.model import TIMED_OUT, PortRange, Probe
 
@@ -100,4 +100,5 @@ else
   printf 'complaint %s\\n' "$(printf '%s\\n' "$said" | tail -n 1)"
 fi""",
         parse_image,
+        by=KUBECTL,
     )

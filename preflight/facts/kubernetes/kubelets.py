@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from preflight.errors import Unknown
-from preflight.facts.kubernetes.command import get
+from preflight.facts.kubernetes.command import KUBECTL, get
 from preflight.facts.kubernetes.tried import PATIENCE, Try, parse_try
 from preflight.model import Probe
 
@@ -88,4 +88,5 @@ if [ $rc -eq 0 ] && [ $# -eq 3 ]; then
 fi
 wait""",
         parse_kubelet,
+        by=KUBECTL,
     )

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from preflight.facts.kubernetes.command import get
+from preflight.facts.kubernetes.command import KUBECTL, get
 from preflight.model import Probe
 
 LABEL = "storagenode"
@@ -89,4 +89,6 @@ def _unready(conditions: list[dict[str, Any]]) -> str:
 
 def nodes(kubectl: str) -> Probe[tuple[Member, ...]]:
     """Every node of the cluster."""
-    return Probe(f"kubernetes.nodes({kubectl})", get(kubectl, "/api/v1/nodes"), parse_nodes)
+    return Probe(
+        f"kubernetes.nodes({kubectl})", get(kubectl, "/api/v1/nodes"), parse_nodes, by=KUBECTL
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from preflight.errors import Unknown
-from preflight.facts.kubernetes.command import get
+from preflight.facts.kubernetes.command import KUBECTL, get
 from preflight.model import Probe
 
 AT_ONCE = 8
@@ -140,4 +140,5 @@ END
 wait
 echo "asked $asked" """,
         parse_rights,
+        by=KUBECTL,
     )

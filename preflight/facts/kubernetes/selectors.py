@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from preflight.facts.kubernetes.command import get
+from preflight.facts.kubernetes.command import KUBECTL, get
 from preflight.facts.kubernetes.names import ENDPOINTS
 from preflight.model import Probe
 
@@ -66,4 +66,5 @@ ask() {{
 exec 3>&1
 {asked}""",
         parse_selected,
+        by=KUBECTL,
     )
