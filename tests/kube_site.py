@@ -81,6 +81,16 @@ class Site:
         }
         self.inventory.write_text(yaml.safe_dump(described))
 
+    def meddling(self, script: str) -> str:
+        """A kubectl that runs `script` first, in which $KUBECTL leads to the namespace."""
+        program = self.home / "kubectl"
+        own = [self.plane.client, f"--kubeconfig={self.plane.kubeconfig}", "-n", self.namespace]
+        program.write_text(
+            f'#!/bin/sh\nKUBECTL="{" ".join(own)}"\n{script}\nexec {self.plane.client} "$@"\n'
+        )
+        program.chmod(0o755)
+        return str(program)
+
     def command(self, *words: str, name: str = "deploy") -> list[str]:
         program = Path(sys.executable).with_name("gkprep")
         return [str(program), name, str(self.inventory), *words]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from preflight import reach
 from preflight.deploy import flow
-from preflight.deploy.abort import abort
+from preflight.deploy.abort import GONE, abort
 from preflight.deploy.deployer import Work
 from preflight.deploy.gk_deploy import GkDeploy
 from preflight.deploy.objects import storage_class
 from preflight.deploy.place import Place
 from preflight.errors import UsageError
 from tests.kube.plane import Plane
-from tests.kube_site import FORCED, Site, site, statuses
+from tests.kube_site import FORCED, Site, site, statuses, wait_for
 from tests.mending_kube import SECRET, SERVICE, named
 
 __all__ = ["site"]
@@ -142,6 +146,43 @@ def test_a_look_at_what_an_abort_would_do_leaves_nothing(site: Site) -> None:
     told = site.run("--abort", "--dry-run")
     assert "Service heketi" in told.stdout
     assert not [each for each in site.state.rglob("*") if each.is_file()]
+
+
+POD = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "a", "image": "a"}]}}
+HANGS = 'case $* in *" delete "*) touch "$0.hangs"; exec sleep 60 ;; esac'
+"""A kubectl that does not get on with deleting."""
+
+
+def test_an_abort_that_is_interrupted_says_how_to_go_on(site: Site) -> None:
+    site.plane.apply(labelled(SERVICE, "heketi", heketi="service"), site.namespace)
+    site.plane.apply(labelled(POD, "mine", glusterfs="pod"), site.namespace)
+    kubectl = site.meddling(HANGS)
+    site.write(kubectl=kubectl)
+    argv = ["env", "--default-signal=INT", *site.command("--abort", "--yes")]
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=site.environment
+    ) as process:
+        try:
+            wait_for(Path(f"{kubectl}.hangs").exists)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    [log] = site.logs()
+    assert (
+        "gk-deploy was ended, at: deletion of objects. What it has not taken back is still there."
+        f" gkprep deploy --abort goes on from there; its log: {log}\n"
+    ) in err
+    # The next one goes on, and neither promises nor awaits the end of what is nobody's here:
+    # gk-deploy deletes none of Gluster's pods, which go with their DaemonSet.
+    site.write()
+    began = time.monotonic()
+    _, report = site.report("--abort", "--yes")
+    assert time.monotonic() - began < GONE
+    assert statuses(report)["abort"] == {"pass"}, report["findings"]
+    assert report["prospect"]["deleted"] == ["Service heketi"]
+    assert site.objects() == ["pod/mine"]
 
 
 def test_nobody_can_ask_for_a_volume_once_it_has_begun(

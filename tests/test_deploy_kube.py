@@ -41,7 +41,54 @@ ONLY_OURS = pytest.mark.skipif(
 )
 
 
+RECORDS = 'mkdir -p "$0.calls"; printf "%s\\n" "$PWD" "$@" >"$0.calls/$$-$(date +%s%N)"'
+"""A kubectl that keeps where each call was made, and its words."""
+
+
+def keys_are_gk_deploys_alone(site: Site) -> None:
+    """gk-deploy's own interface has them in calls that it makes, where it works (D1)."""
+    records = [file.read_text().partition("\n") for file in site.home.glob("kubectl.calls/*")]
+    by_gk_deploy = {words for folder, _, words in records if folder.endswith("/work")}
+    own = {words for _, _, words in records} - by_gk_deploy
+    assert any(key in words for words in by_gk_deploy for key in KEYS.values())
+    assert {"get", "apply", "exec"} <= {word for words in own for word in words.split("\n")}
+    assert not [words for words in own if any(key in words for key in KEYS.values())]
+
+
+def leave_volume(site: Site) -> int:
+    """A volume of an earlier deployment, which no heketi knows; how many such there are now."""
+    name, by = f"earlier-{site.namespace}", "pv.kubernetes.io/provisioned-by"
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name, "annotations": {by: "kubernetes.io/glusterfs"}},
+        "spec": {
+            "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteMany"],
+            "storageClassName": "earlier",
+            "claimRef": {"namespace": site.namespace, "name": "earlier"},
+            "glusterfs": {"endpoints": "earlier", "path": "vol_earlier"},
+        },
+    }
+    site.plane.apply(volume)
+    every = [each["metadata"] for each in site.plane.get("pv")["items"]]
+    return sum((each.get("annotations") or {}).get(by) is not None for each in every)
+
+
+def an_abort_is_refused(site: Site, volumes: int) -> None:
+    """For the one of the claim, and others that an earlier deployment has left."""
+    refused = site.run("--abort", "--yes")
+    assert refused.returncode == 2
+    assert f"--abort-volumes {volumes}" in refused.stderr
+    [mine] = [line for line in refused.stderr.splitlines() if f"{site.namespace}/mine" in line]
+    assert "which heketi knows" in mine
+    [left] = [line for line in refused.stderr.splitlines() if f"{site.namespace}/earlier" in line]
+    assert "volume vol_earlier, which this heketi does not know" in left
+
+
 def test_from_nothing_to_a_bound_volume_and_back(site: Site) -> None:
+    others = leave_volume(site)
+    site.write(kubectl=site.meddling(RECORDS))
     code, report = site.deploy("--smoke-test")
     assert (code, report["verdict"]) == (0, "ready"), faults(report)
     assert statuses(report) == {check: {"pass"} for check in (*VERIFIED, "smoke-test")}
@@ -65,6 +112,8 @@ def test_from_nothing_to_a_bound_volume_and_back(site: Site) -> None:
     told = json.dumps(report) + log.read_text() + site.inventory.read_text()
     assert not [key for key in KEYS.values() if key in told]
     assert {file.name for file in log.parent.iterdir()} == KEPT
+    keys_are_gk_deploys_alone(site)
+    site.write()
 
     # A second run changes nothing, and says what is there (D10).
     before = site.objects()
@@ -99,12 +148,9 @@ def test_from_nothing_to_a_bound_volume_and_back(site: Site) -> None:
     }
     site.plane.apply(claim, site.namespace)
     wait_for(lambda: site.plane.get("pvc", "mine", site.namespace)["status"]["phase"] == "Bound")
-    refused = site.run("--abort", "--yes")
-    assert refused.returncode == 2
-    assert "--abort-volumes 1" in refused.stderr
-    assert f"{site.namespace}/mine" in refused.stderr
+    an_abort_is_refused(site, others + 1)
     assert set(before) <= set(site.objects())
-    code, report = site.report("--abort", "--yes", "--abort-volumes", "1")
+    code, report = site.report("--abort", "--yes", "--abort-volumes", str(others + 1))
     assert statuses(report)["abort"] == {"pass"}, report["findings"]
     assert site.labels() == []
     left = [each for each in site.objects() if "heketi" in each or "gluster" in each]
