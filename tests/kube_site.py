@@ -28,6 +28,7 @@ OF_NODES = [
 ]
 FORCED = [word for check in OF_NODES for word in ("--force-unready", check)]
 STORAGE = {f"node{n}": f"10.78.0.1{n}" for n in (1, 2, 3)}
+PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 KEYS = {"GKPREP_HEKETI_ADMIN_KEY": "adminADMIN1", "GKPREP_HEKETI_USER_KEY": "userUSER22"}
 
 
@@ -162,6 +163,23 @@ def clear(kube: Plane, namespace: str) -> None:
     }
     if mine := [name for name, claimed in claims.items() if claimed == namespace]:
         kube.kubectl("delete", "pv", *mine, "--ignore-not-found", "--wait=false")
+
+
+def earlier(namespace: str) -> dict[str, Any]:
+    """A volume that an earlier deployment has left, of a claim in `namespace`."""
+    annotations = {PROVISIONED_BY: "kubernetes.io/glusterfs"}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"earlier-{namespace}", "annotations": annotations},
+        "spec": {
+            "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteMany"],
+            "storageClassName": "earlier",
+            "claimRef": {"namespace": namespace, "name": "earlier"},
+            "glusterfs": {"endpoints": "earlier", "path": "vol_earlier"},
+        },
+    }
 
 
 def statuses(report: Json) -> dict[str, set[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -20,7 +21,7 @@ from preflight.deploy.objects import storage_class
 from preflight.deploy.place import Place
 from preflight.errors import UsageError
 from tests.kube.plane import Plane
-from tests.kube_site import FORCED, Site, site, statuses, wait_for
+from tests.kube_site import FORCED, Site, earlier, site, statuses, wait_for
 from tests.mending_kube import SECRET, SERVICE, named
 
 __all__ = ["site"]
@@ -211,3 +212,18 @@ def test_nobody_can_ask_for_a_volume_once_it_has_begun(
     assert "StorageClass glusterfs-storage" in outcome.prospect.deleted
     assert "service/heketi" in seen[0]
     assert "glusterfs-storage" not in seen[0]
+
+
+def test_a_volume_that_came_at_the_last_moment_ends_it(site: Site) -> None:
+    plane = site.plane
+    plane.apply(labelled(SERVICE, "heketi", heketi="service"), site.namespace)
+    plane.apply(storage_class(site.namespace, "10.0.0.9"))
+    late = site.home / "late.json"
+    late.write_text(json.dumps(earlier(site.namespace)))
+    script = f'case "$*" in *"delete StorageClass"*) $KUBECTL create -f {late} >&2 ;; esac'
+    site.write(kubectl=site.meddling(script))
+    refused = site.run("--abort", "--yes")
+    assert refused.returncode == 2
+    assert "say --abort-volumes 1" in refused.stderr
+    assert "The StorageClass is deleted already" in refused.stderr
+    assert site.objects() == ["service/heketi"]

@@ -24,7 +24,18 @@ from preflight.deploy import objects
 from tests.diagnosed import SAMPLES
 from tests.kube.holds import Hold
 from tests.kube.standins import real_gk_deploy
-from tests.kube_site import FORCED, KEYS, OF_NODES, Site, faults, site, statuses, wait_for
+from tests.kube_site import (
+    FORCED,
+    KEYS,
+    OF_NODES,
+    PROVISIONED_BY,
+    Site,
+    earlier,
+    faults,
+    site,
+    statuses,
+    wait_for,
+)
 
 __all__ = ["site"]
 
@@ -57,22 +68,9 @@ def keys_are_gk_deploys_alone(site: Site) -> None:
 
 def leave_volume(site: Site) -> int:
     """A volume of an earlier deployment, which no heketi knows; how many such there are now."""
-    name, by = f"earlier-{site.namespace}", "pv.kubernetes.io/provisioned-by"
-    volume = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": name, "annotations": {by: "kubernetes.io/glusterfs"}},
-        "spec": {
-            "capacity": {"storage": "1Gi"},
-            "accessModes": ["ReadWriteMany"],
-            "storageClassName": "earlier",
-            "claimRef": {"namespace": site.namespace, "name": "earlier"},
-            "glusterfs": {"endpoints": "earlier", "path": "vol_earlier"},
-        },
-    }
-    site.plane.apply(volume)
+    site.plane.apply(earlier(site.namespace))
     every = [each["metadata"] for each in site.plane.get("pv")["items"]]
-    return sum((each.get("annotations") or {}).get(by) is not None for each in every)
+    return sum(PROVISIONED_BY in (each.get("annotations") or {}) for each in every)
 
 
 def an_abort_is_refused(site: Site, volumes: int) -> None:

@@ -20,7 +20,7 @@ from preflight.deploy.flow import HIDDEN, Consent, Outcome, Terms
 from preflight.deploy.keys import ADMIN_FILE
 from preflight.deploy.making import Run, make
 from preflight.deploy.place import Place, claimed
-from preflight.deploy.remains import Remains, Stock, stock
+from preflight.deploy.remains import Own, Remains, Stock, stock
 from preflight.errors import DeployError, Unknown, UsageError
 from preflight.facts import kubernetes
 from preflight.facts.kubernetes import kubectl, site
@@ -37,6 +37,7 @@ GONE = 120.0
 
 PAUSE = 2.0
 WANT = "nothing of the deployment"
+AGAIN = "The StorageClass is deleted already; gkprep deploy makes it again"
 GOES_ON = "What it has not taken back is still there. gkprep deploy --abort goes on from there"
 
 
@@ -99,10 +100,14 @@ def abort(
         return Outcome(nothing, planned, back=True)
     with claimed(folder):
         # The question may have stood for hours.
-        refuse_strangers(deployer.remains(cluster))
+        now = deployer.remains(cluster)
+        refuse_strangers(now)
         refuse_loss(stock(cluster, folder / ADMIN_FILE), terms.volumes)
-        no_more_volumes(cluster, there)
-        refuse_loss(stock(cluster, folder / ADMIN_FILE), terms.volumes)
+        if no_more_volumes(cluster, [each for each in now.own if each in there.own]):
+            try:
+                refuse_loss(stock(cluster, folder / ADMIN_FILE), terms.volumes)
+            except UsageError as exc:
+                raise UsageError(f"{exc}. {AGAIN}") from exc
         way = Run(deployer.abort, Backwards(), GOES_ON, back=True)
         made = make(cluster, deployer, work, way, found_keys)
         found = tuple(finished(cluster, deployer, there))
@@ -126,15 +131,16 @@ def require_namespace(cluster: Cluster) -> None:
         )
 
 
-def no_more_volumes(cluster: Cluster, there: Remains) -> None:
-    """Delete the StorageClass that gkprep has made: from then on nobody can ask for a volume.
+def no_more_volumes(cluster: Cluster, own: Sequence[Own]) -> bool:
+    """Delete the StorageClass among gkprep's `own`: from then on nobody can ask for a volume.
 
-    One that was asked for between the counting and the end of heketi would be nobody's. Raises
-    DeployError where it stays.
+    One that was asked for between the counting and the end of heketi would be nobody's. Whether
+    there was one; raises DeployError where it stays.
     """
-    for kind, name, namespaced in there.own:
-        if kind == "StorageClass":
-            cluster.delete(kind, name, namespaced=namespaced)
+    classes = [each for each in own if each[0] == "StorageClass"]
+    for kind, name, namespaced in classes:
+        cluster.delete(kind, name, namespaced=namespaced)
+    return bool(classes)
 
 
 def refuse_strangers(there: Remains) -> None:

@@ -31,6 +31,9 @@ OWN = "heketidbstorage"
 Key = tuple[str, str]
 """An object by its kind and name."""
 
+Own = tuple[str, str, bool]
+"""The same of one that gkprep deletes itself, and whether it is in the namespace."""
+
 BOUND: Key = ("ClusterRoleBinding", BINDING)
 
 CLEARED: frozenset[Key] = frozenset(
@@ -108,13 +111,13 @@ class Stock:
 class Remains:
     """Objects as `Kind name` that are this deployment's, and what is in the way of taking it back.
 
-    `objects` are those that the deployer deletes, `own` those that gkprep does, as (kind, name,
-    whether it is in the namespace), and `stays` what neither would. `against` are reasons to
-    refuse: the deployer would delete what others have made, or need.
+    `objects` are those that the deployer deletes, `own` those that gkprep does, and `stays` what
+    neither would. `against` are reasons to refuse: the deployer would delete what others have
+    made, or need.
     """
 
     objects: tuple[str, ...]
-    own: tuple[tuple[str, str, bool], ...]
+    own: tuple[Own, ...]
     stays: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
 
@@ -257,7 +260,7 @@ def _labels(told: Facts, words: str) -> Iterator[str]:
             yield f"label {kubernetes.LABEL} of node {member.name}"
 
 
-def _own(told: Facts, words: str, namespace: str) -> Iterator[tuple[str, str, bool]]:
+def _own(told: Facts, words: str, namespace: str) -> Iterator[Own]:
     made = told[facts.storage_class(words)]
     if made and made.own and dict(made.parameters).get("secretNamespace") == namespace:
         yield ("StorageClass", facts.STORAGE_CLASS, False)
