@@ -496,12 +496,13 @@ class Prospect:
     """A deployment that a person is to agree to, `forced` past what is not green.
 
     `command` is without keys; `changes` are those of the deployer's private copy, each with its row
-    of the catalogue; `objects` what gkprep itself makes in the cluster, as `Kind name`, and
-    `deleted` what goes from it.
+    of the catalogue; `makes` what the deployer makes in the cluster, as `Kind name`, for the time
+    that it runs or for good, `objects` what gkprep itself makes, and `deleted` what goes from it.
     """
 
     command: tuple[str, ...]
     changes: Mapping[str, str]
+    makes: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     forced: tuple[str, ...] = ()

@@ -101,6 +101,10 @@ class Manifest:
         """So there is none."""
         return ""
 
+    def makes(self, work: Work) -> Iterable[str]:
+        """The one secret."""
+        return (f"Secret {NAME}",)
+
     def prepare(self, work: Work, place: Place) -> None:
         """The two scripts, the topology, and a kubectl that leads to the cluster."""
         scripts = {"apply.sh": SCRIPT, "back.sh": BACK}

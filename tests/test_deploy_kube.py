@@ -66,6 +66,26 @@ def keys_are_gk_deploys_alone(site: Site) -> None:
     assert not [words for words in own if any(key in words for key in KEYS.values())]
 
 
+def made_by_gk_deploy(site: Site) -> set[str]:
+    """By kind and name, but for what controllers make of it, and gkprep's own."""
+    others = ("pod/", "secret/heketi-service-account-token-", "secret/heketi-admin-key")
+    made = [each for each in site.objects() if not each.startswith(others)]
+    assert "daemonset.apps/glusterfs" in made
+    return {
+        "{} {}".format(each.partition(".")[0].partition("/")[0], each.rpartition("/")[2])
+        for each in made
+    }
+
+
+def the_storage_class_leads_to_heketi(site: Site) -> None:
+    """It is of today, has no key in clear, and leads to the service's own address."""
+    made = site.plane.get("sc", "glusterfs-storage")
+    address = site.plane.get("svc", "heketi", site.namespace)["spec"]["clusterIP"]
+    assert made["provisioner"] == "kubernetes.io/glusterfs"
+    assert made["parameters"]["resturl"] == f"http://{address}:8080"
+    assert "restuserkey" not in made["parameters"]
+
+
 def leave_volume(site: Site) -> int:
     """A volume of an earlier deployment, which no heketi knows; how many such there are now."""
     site.plane.apply(earlier(site.namespace))
@@ -95,13 +115,11 @@ def test_from_nothing_to_a_bound_volume_and_back(site: Site) -> None:
     assert (deployment["rc"], deployment["stopped"]) == (0, None)
     assert set(deployment["forced"]) == set(OF_NODES)
 
-    # The StorageClass is of today, has no key in clear, and leads to the service's own address.
-    made = site.plane.get("sc", "glusterfs-storage")
-    address = site.plane.get("svc", "heketi", site.namespace)["spec"]["clusterIP"]
-    assert made["provisioner"] == "kubernetes.io/glusterfs"
-    assert made["parameters"]["resturl"] == f"http://{address}:8080"
-    assert "restuserkey" not in made["parameters"]
+    the_storage_class_leads_to_heketi(site)
     assert not [each for each in site.objects() if "persistentvolumeclaim" in each]
+
+    # What there is by now was told before.
+    assert made_by_gk_deploy(site) <= {each.lower() for each in report["prospect"]["makes"]}
 
     # No key is anywhere but where it has to be.
     [log] = site.logs()

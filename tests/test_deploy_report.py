@@ -17,6 +17,7 @@ from preflight.report.style import Style
 PLANNED = Prospect(
     command=("bash", "gk-deploy", "--admin-key", "***"),
     changes={"C1": "templates for apps/v1", "C2": "no --show-all"},
+    makes=("DaemonSet glusterfs", "Service heketi"),
     objects=("Secret storage/heketi-admin-key",),
     forced=("device-clean",),
     warnings=("gk-deploy: an unknown one",),
@@ -52,6 +53,7 @@ def test_a_person_reads_what_is_not_green_before_anything_else() -> None:
     )
     assert "    bash gk-deploy --admin-key '***'\n" in text
     assert "    C1   templates for apps/v1\n    C2   no --show-all\n" in text
+    assert "made by it\n    DaemonSet glusterfs, Service heketi\n" in text
     assert "made by gkprep\n    Secret storage/heketi-admin-key\n" in text
     assert "deleted" not in text
 

@@ -84,6 +84,10 @@ class Deployer(Protocol):
         """The same as a unified diff. Raises DeployError."""
         ...
 
+    def makes(self, work: Work) -> Iterable[str]:
+        """What it makes in the cluster, as `Kind name`."""
+        ...
+
     def prepare(self, work: Work, place: Place) -> None:
         """Put the private copy, and what else it needs, into `place`. Raises DeployError."""
         ...

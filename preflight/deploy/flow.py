@@ -163,6 +163,7 @@ def prospect(deployer: Deployer, work: Work) -> Prospect:
     return Prospect(
         command=tuple(deployer.command(work, place, HIDDEN)),
         changes=deployer.changes(work),
+        makes=tuple(deployer.makes(work)),
         objects=(f"Secret {namespace}/{facts.SECRET}", f"StorageClass {facts.STORAGE_CLASS}"),
     )
 

@@ -12,7 +12,7 @@ from preflight.deploy.cluster import Cluster
 from preflight.deploy.deployer import Options, Work
 from preflight.deploy.keys import Keys
 from preflight.deploy.place import Place
-from preflight.deploy.remains import Remains, remains
+from preflight.deploy.remains import KNOWN, Remains, remains
 from preflight.deploy.source import where
 from preflight.deploy.state import Reply, Standing, State
 from preflight.deploy.steps import Reader, result
@@ -22,6 +22,7 @@ from preflight.diagnose import evidence
 from preflight.errors import DeployError, Unknown
 from preflight.facts import deployer as facts
 from preflight.facts import deployment
+from preflight.facts.kubernetes import LABEL, site
 from preflight.model import Check, Node, Probe, Stage
 from preflight.report.printable import visible
 from preflight.transport import Connector
@@ -52,6 +53,12 @@ class GkDeploy:
     def difference(self, work: Work) -> str:
         """What they change."""
         return tree.difference(self._tree(work), self._patched(work).tree)
+
+    def makes(self, work: Work) -> Iterable[str]:
+        """All that it and heketi-cli make; deploy-heketi's, and the copy of its data, go again."""
+        yield from (f"{kind} {name}" for kind, name in sorted(KNOWN))
+        for node in site(work.controller.node).storage:
+            yield f"label {LABEL} of node {node.name}"
 
     def prepare(self, work: Work, place: Place) -> None:
         """Its patched copy, a kubectl that leads to the cluster, and the topology."""

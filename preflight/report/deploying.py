@@ -15,7 +15,7 @@ WARNING = 240  # characters, before one is cut short
 
 
 def prospect(planned: Prospect, style: Style) -> str:
-    """The exact command but for the keys, the patches, and the objects besides gk-deploy's own."""
+    """The exact command but for the keys, the patches, and the objects."""
     page = Page(style)
     if planned.forced:
         body = Span(" ".join(planned.forced), "strong")
@@ -30,6 +30,10 @@ def prospect(planned: Prospect, style: Style) -> str:
     for row, title in planned.changes.items():
         page.wrapped(INDENT, Span(row.ljust(5), "label"), body=Span(_shown(page, title)))
     page.gap()
+    if planned.makes:
+        page.line(Span("made by it", "strong"))
+        page.wrapped(INDENT, body=Span(_shown(page, ", ".join(planned.makes))))
+        page.gap()
     for title, listed in (("made by gkprep", planned.objects), ("deleted", planned.deleted)):
         if listed:
             page.line(Span(title, "strong"))

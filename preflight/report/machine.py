@@ -59,6 +59,7 @@ def _prospect(prospect: Prospect) -> dict[str, object]:
     return {
         "command": [decodable(word) for word in prospect.command],
         "patches": [{"id": row, "title": title} for row, title in prospect.changes.items()],
+        "makes": [decodable(made) for made in prospect.makes],
         "objects": [decodable(made) for made in prospect.objects],
         "deleted": [decodable(each) for each in prospect.deleted],
         "forced": list(prospect.forced),
