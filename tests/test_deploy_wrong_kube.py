@@ -27,7 +27,7 @@ OTHER_DISK = "/dev/sdc"
 SPOILS = """\
 case $* in
 */services\\?fieldSelector=metadata.name%3Dheketi)
-  if mkdir "$0.once" 2>/dev/null; then
+  if $KUBECTL get deployment heketi >/dev/null 2>&1 && mkdir "$0.once" 2>/dev/null; then
     $KUBECTL patch service heketi -p '{"spec":{"selector":{"heketi":"nobody"}}}'
     $KUBECTL label node node2 storagenode-
     $KUBECTL wait pod --for=delete --timeout=60s \\
@@ -35,7 +35,7 @@ case $* in
     until [ -z "$($KUBECTL get endpoints heketi -o jsonpath='{.subsets}')" ]; do sleep 0.2; done
   fi >&2 ;;
 esac"""
-"""When heketi's service is asked for, gk-deploy has ended, and others have changed the cluster."""
+"""Once heketi is there and its service is asked for, gk-deploy has ended: now others meddle."""
 
 TOLD = {
     ("gluster-pods", "node2"): ("no GlusterFS pod", "D6"),
