@@ -13,7 +13,7 @@ from pathlib import Path
 
 from preflight import prompt
 from preflight.collect import collect
-from preflight.deploy.cluster import LIMITS, Cluster, untold
+from preflight.deploy.cluster import LIMITS, Cluster
 from preflight.deploy.credentials import keys_folder, keys_to_abort
 from preflight.deploy.deployer import Deployer, Work
 from preflight.deploy.flow import HIDDEN, Consent, Outcome, Terms
@@ -21,7 +21,7 @@ from preflight.deploy.keys import ADMIN_FILE
 from preflight.deploy.making import Run, make
 from preflight.deploy.place import Place, claimed
 from preflight.deploy.remains import Own, Remains, Stock, stock
-from preflight.errors import DeployError, Unknown, UsageError
+from preflight.errors import DeployError, UsageError
 from preflight.facts import kubernetes
 from preflight.facts.kubernetes import kubectl, site
 from preflight.model import Finding, Inventory, Node, Prospect, Stage
@@ -120,11 +120,7 @@ def abort(
 def require_namespace(cluster: Cluster) -> None:
     """Raise UsageError where there is no such namespace: what is looked for is elsewhere, then."""
     asked = kubernetes.namespace(kubectl(cluster.controller), cluster.namespace)
-    try:
-        there = cluster.ask(asked)[asked]
-    except Unknown as exc:
-        raise untold("whether there is a namespace", exc) from exc
-    if there is None:
+    if cluster.answer(asked, "whether there is a namespace") is None:
         raise UsageError(
             f"there is no namespace {cluster.namespace} in this cluster: deployer.namespace,"
             " deployer.kubeconfig and deployer.context in the inventory say where to look"

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from preflight.collect import collect
 from preflight.deploy.objects import Manifest
@@ -13,6 +14,8 @@ from preflight.errors import DeployError, TransportError, Unknown
 from preflight.facts.kubernetes.command import kubectl, site
 from preflight.model import Facts, Limits, Node, Probe
 from preflight.transport import LiveShell
+
+T = TypeVar("T")
 
 LIMITS = Limits(probe=30.0, node=60.0)
 
@@ -35,6 +38,13 @@ class Cluster:
     def ask(self, *probes: Probe[object]) -> Facts:
         """What the cluster says now."""
         return collect(self.controller, probes, self.connect(self.controller), LIMITS)
+
+    def answer(self, asked: Probe[T], what: str) -> T:
+        """What it says to one question; raises DeployError where it does not tell `what`."""
+        try:
+            return self.ask(asked)[asked]
+        except Unknown as exc:
+            raise untold(what, exc) from exc
 
     def apply(self, *manifests: Manifest) -> None:
         """Make objects, or have them as they are to be; raises DeployError where that fails.

@@ -24,11 +24,7 @@ def keys_folder(cluster: Cluster) -> Path:
 
 def identity(cluster: Cluster) -> str:
     """The UID of its namespace kube-system, which lives as long as it does. Raises DeployError."""
-    asked = facts.cluster(kubectl(cluster.controller))
-    try:
-        return cluster.ask(asked)[asked]
-    except Unknown as exc:
-        raise untold("which cluster this is", exc) from exc
+    return cluster.answer(facts.cluster(kubectl(cluster.controller)), "which cluster this is")
 
 
 def known_keys(cluster: Cluster, folder: Path, environ: Mapping[str, str]) -> Keys:
@@ -87,10 +83,7 @@ def _told(cluster: Cluster) -> _Told:
 def refuse_secret(cluster: Cluster) -> None:
     """Raise DeployError where the secret for heketi's keys would be written over another's."""
     asked = facts.keys(kubectl(cluster.controller), cluster.namespace)
-    try:
-        there = cluster.ask(asked)[asked]
-    except Unknown as exc:
-        raise untold("which secrets there are", exc) from exc
+    there = cluster.answer(asked, "which secrets there are")
     if there and not there.own:
         raise DeployError(
             f"the secret {facts.SECRET} in namespace {cluster.namespace} is not gkprep's: it has"

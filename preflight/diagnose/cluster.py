@@ -54,7 +54,7 @@ def read(
     """
     run = Kubectl(controller)
     first = {what: run.objects(what) for what in OBJECTS}
-    facts = collect(controller, [*first.values()], shell(controller), limits)
+    facts = collect(controller, first.values(), shell(controller), limits)
     if isinstance(why := _answer(facts, first[PODS]), Unknown):
         trouble = Trouble("cluster", None, f"it could not be asked: {why}", run.shown)
         return [Reading(troubles=(trouble,))]
